@@ -1,0 +1,69 @@
+"""Every error that sidcap raises on purpose.
+
+    SidcapError                 something a person can act on; the message says what to do
+    ├── UsageError              the command or call was wrong: nothing was tried
+    ├── ManifestError           a dataset's files contradict the schema or themselves
+    │   └── NewerSchemaError    written by a newer sidcap
+    ├── RawError                a raw file cannot be read, or is not what is needed
+    ├── CameraError             the camera, as far as the wire tells
+    │   ├── CameraNotFoundError nothing answers
+    │   ├── CameraBusyError     it asked to be asked again
+    │   ├── CameraLostError     the connection is gone; a new one is needed
+    │   └── SettingError        it refused a setting, or has no such setting
+    ├── RegistrationError       two frames cannot be compared
+    └── TrainingError           a run cannot start, continue or be judged
+
+One tree for all wings, on the ground floor, so that the command line can turn any of them into one line.
+"""
+
+
+class SidcapError(Exception):
+    """Root of the tree. ``str(error)`` is one line that says what is wrong and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(SidcapError):
+    """The command or call was wrong: nothing was tried, nothing was written."""
+
+    exit_code = 2
+
+
+class ManifestError(SidcapError):
+    """A dataset's files contradict the schema, or one another."""
+
+
+class NewerSchemaError(ManifestError):
+    """The file was written by a newer sidcap than this one."""
+
+
+class RawError(SidcapError):
+    """A raw file cannot be read, or is not a Bayer or X-Trans mosaic."""
+
+
+class CameraError(SidcapError):
+    """The camera refused, failed or fell silent."""
+
+
+class CameraNotFoundError(CameraError):
+    """No camera answers."""
+
+
+class CameraBusyError(CameraError):
+    """The camera is busy; the same request may succeed a moment later."""
+
+
+class CameraLostError(CameraError):
+    """The connection broke. A new connection is needed; what the card holds is still there."""
+
+
+class SettingError(CameraError):
+    """The camera has no such setting, or did not take the value."""
+
+
+class RegistrationError(SidcapError):
+    """Two frames cannot be compared: different size, colour filter array or body."""
+
+
+class TrainingError(SidcapError):
+    """A training run cannot start, continue or be judged."""

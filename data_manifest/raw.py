@@ -1,0 +1,247 @@
+"""One raw file, read through LibRaw: the mosaic, its levels, its EXIF; and the same file developed to RGB.
+
+>>> frame = read_raw(Path("long/00001_00_10s.CR2"))
+>>> signal = frame.signal()          # float32 DN above black, negatives kept
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import exifread
+import numpy as np
+import rawpy
+from numpy.typing import NDArray
+from sidcap.data_manifest.errors import RawError
+from sidcap.data_manifest.schema import BlackLevel, WhiteLevel
+
+SIMULATED_SOFTWARE = "sidcap simulated camera"
+"""EXIF Software of every file that sidcap's simulated camera writes, so that no one takes it for a photograph."""
+
+RAW_SUFFIXES = (".cr2", ".cr3", ".nef", ".arw", ".raf", ".dng", ".orf", ".rw2", ".pef")
+
+# White level of the EOS 6D by ISO, DN. Source: RawTherapee, camconst.json. The full-stop and the 2/3-stop ISOs clip at
+# one level, the 1/3-stop ISOs, which are digital pulls, at another.
+_WHITE_6D = dict.fromkeys((100, 200, 400, 800, 1600, 3200, 4000, 6400, 8000, 12800, 16000, 25600), 15283.0)
+_WHITE_6D |= dict.fromkeys((160, 320, 640, 1250, 2500, 5000, 10000, 20000), 13225.0)
+
+_MASK_GUARD_COLUMNS = 4
+"""The masked columns next to the visible ones see stray light (Canon EOS 6D: columns 68 to 71 of 72)."""
+_MASK_MIN_COLUMNS = 16
+
+logging.getLogger("exifread").setLevel(logging.ERROR)  # it comments on maker notes it does not know
+
+
+@dataclass(frozen=True)
+class Exif:
+    """What the file says of how it was made. None and "" where it is silent."""
+
+    make: str = ""
+    model: str = ""
+    serial: str = ""
+    lens: str = ""
+    firmware: str = ""
+    software: str = ""
+    iso: int | None = None
+    exposure_s: float | None = None
+    """ExposureTime: the nominal time of the dial."""
+    shutter_speed_s: float | None = None
+    """2^-ShutterSpeedValue: APEX, the true time where the camera tells it."""
+    aperture: float | None = None
+    taken: datetime | None = None
+    """DateTimeOriginal; UTC is assumed where the file has no offset."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether sidcap's simulated camera wrote the file."""
+        return self.software == SIMULATED_SOFTWARE
+
+
+@dataclass(frozen=True)
+class RawFrame:
+    """One raw file in memory, nothing subtracted, nothing interpolated."""
+
+    mosaic: NDArray[np.uint16]
+    """(H, W), the visible pixels, DN."""
+    cfa: NDArray[np.uint8]
+    """Colour of each photosite, 0 R, 1 G, 2 B, 3 the other G, for the pattern at the mosaic's origin: (2, 2) for Bayer,
+    (6, 6) for X-Trans."""
+    black: BlackLevel
+    white: WhiteLevel
+    white_balance: tuple[float, float, float]
+    """As-shot gains of R, G, B, green = 1."""
+    exif: Exif
+
+    @property
+    def is_bayer(self) -> bool:
+        """True for a 2 x 2 pattern."""
+        return self.cfa.shape == (2, 2)
+
+    def signal(self) -> NDArray[np.float32]:
+        """(H, W) float32: DN above black, each photosite with its own plane's black level. Negatives are kept."""
+        signal = self.mosaic.astype(np.float32)
+        for plane, level in enumerate(self.black.per_plane_dn):
+            signal[plane // 2 :: 2, plane % 2 :: 2] -= np.float32(level)
+        return signal
+
+
+def read_raw(path: Path) -> RawFrame:
+    """Read a raw file. RawError where it is absent, broken, or holds no mosaic."""
+    with _opened(path) as raw:
+        image = _mosaic(raw, path)
+        exif = read_exif(path)
+        top, left = raw.sizes.top_margin, raw.sizes.left_margin
+        height, width = raw.sizes.height, raw.sizes.width
+        cfa = np.asarray(raw.raw_pattern, np.uint8)
+        frame = RawFrame(
+            mosaic=image[top : top + height, left : left + width].copy(),
+            cfa=cfa,
+            black=_black(image[top : top + height, :left], raw, exif),
+            white=_white(raw, exif),
+            white_balance=_white_balance(raw),
+            exif=exif,
+        )
+    return frame
+
+
+def develop(path: Path) -> NDArray[np.uint16]:
+    """(H, W, 3) uint16 sRGB as LibRaw develops it with the camera's white balance and no automatic brightening.
+
+    The target of SID training (Chen et al. 2018): the same call with the same arguments. RawError as in `read_raw`.
+    """
+    with _opened(path) as raw:
+        _mosaic(raw, path)
+        try:
+            rgb = raw.postprocess(use_camera_wb=True, half_size=False, no_auto_bright=True, output_bps=16)
+        except rawpy.LibRawError as error:
+            raise RawError(f"{path}: LibRaw cannot develop it ({_text(error)})") from error
+    return rgb.view(np.uint16)
+
+
+def read_exif(path: Path) -> Exif:
+    """Read the EXIF fields that sidcap keeps. RawError where the file cannot be read."""
+    try:
+        with path.open("rb") as file:
+            tags = exifread.process_file(file, details=True)
+    except OSError as error:
+        raise RawError(f"cannot read {path}: {error.strerror}") from error
+    except Exception as error:
+        raise RawError(f"{path}: its EXIF is broken ({error})") from error
+    return Exif(
+        make=_tag_text(tags, "Image Make"),
+        model=_tag_text(tags, "Image Model"),
+        serial=_tag_text(tags, "EXIF BodySerialNumber"),
+        lens=_tag_text(tags, "EXIF LensModel"),
+        firmware=_tag_text(tags, "MakerNote FirmwareVersion"),
+        software=_tag_text(tags, "Image Software"),
+        iso=_tag_integer(tags, "EXIF ISOSpeedRatings"),
+        exposure_s=_tag_number(tags, "EXIF ExposureTime"),
+        shutter_speed_s=_apex_seconds(_tag_number(tags, "EXIF ShutterSpeedValue")),
+        aperture=_tag_number(tags, "EXIF FNumber"),
+        taken=_taken(tags),
+    )
+
+
+def _opened(path: Path) -> rawpy.RawPy:
+    if not path.is_file():
+        raise RawError(f"{path} is missing: restore it, or shoot the scene again")
+    try:
+        return rawpy.imread(str(path))
+    except rawpy.LibRawError as error:
+        raise RawError(f"{path}: LibRaw cannot open it ({_text(error)})") from error
+
+
+def _mosaic(raw: rawpy.RawPy, path: Path) -> NDArray[np.uint16]:
+    """The whole sensor, masked pixels too."""
+    try:
+        image = raw.raw_image
+    except rawpy.LibRawError as error:
+        raise RawError(f"{path}: LibRaw cannot decode it ({_text(error)}): it is truncated or broken") from error
+    if image is None or image.ndim != 2 or raw.raw_type != rawpy.RawType.Flat or raw.raw_pattern is None:
+        raise RawError(f"{path} holds developed (linear) colours, not a mosaic: use the camera's own raw file")
+    return image
+
+
+def _black(masked: NDArray[np.uint16], raw: rawpy.RawPy, exif: Exif) -> BlackLevel:
+    """Black per plane from the masked columns where the body has them, else as the file says."""
+    usable = masked[:, : masked.shape[1] - _MASK_GUARD_COLUMNS]
+    if exif.make.startswith("Canon") and usable.shape[1] >= _MASK_MIN_COLUMNS:
+        left_is_odd = masked.shape[1] % 2
+        planes = [_robust_mean(usable[y::2, (x + left_is_odd) % 2 :: 2]) for y in (0, 1) for x in (0, 1)]
+        return BlackLevel(per_plane_dn=(planes[0], planes[1], planes[2], planes[3]), source="masked pixels")
+    by_colour = raw.black_level_per_channel
+    levels = [float(by_colour[colour]) for colour in np.asarray(raw.raw_pattern)[:2, :2].flat]
+    return BlackLevel(per_plane_dn=(levels[0], levels[1], levels[2], levels[3]), source="file")
+
+
+def _robust_mean(values: NDArray[np.uint16]) -> float:
+    """Mean without hot pixels: what lies more than 6 robust standard deviations from the median is left out."""
+    median = np.median(values)
+    spread = 1.4826 * np.median(np.abs(values - median))
+    return float(values[np.abs(values - median) <= max(6 * spread, 1.0)].mean())
+
+
+def _white(raw: rawpy.RawPy, exif: Exif) -> WhiteLevel:
+    if exif.model == "Canon EOS 6D" and exif.iso in _WHITE_6D:
+        return WhiteLevel(dn=_WHITE_6D[exif.iso], source="RawTherapee camconst")
+    return WhiteLevel(dn=float(raw.white_level), source="LibRaw")
+
+
+def _white_balance(raw: rawpy.RawPy) -> tuple[float, float, float]:
+    red, green, blue = (float(gain) for gain in raw.camera_whitebalance[:3])
+    if min(red, green, blue) <= 0:
+        return (1.0, 1.0, 1.0)
+    return (red / green, 1.0, blue / green)
+
+
+def _tag_text(tags: dict[str, Any], name: str) -> str:
+    return str(tags[name]).strip().strip("\0") if name in tags else ""
+
+
+def _tag_number(tags: dict[str, Any], name: str) -> float | None:
+    values = tags[name].values if name in tags else None
+    if not isinstance(values, list) or not values:
+        return None
+    try:
+        return float(Fraction(values[0]))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _tag_integer(tags: dict[str, Any], name: str) -> int | None:
+    number = _tag_number(tags, name)
+    return None if number is None else round(number)
+
+
+def _apex_seconds(value: float | None) -> float | None:
+    return None if value is None or abs(value) > 20 else 2.0**-value
+
+
+def _taken(tags: dict[str, Any]) -> datetime | None:
+    fraction = _tag_text(tags, "EXIF SubSecTimeOriginal") or "0"
+    try:
+        text = f"{_tag_text(tags, 'EXIF DateTimeOriginal')}.{fraction}"
+        return datetime.strptime(text, "%Y:%m:%d %H:%M:%S.%f").replace(
+            tzinfo=_offset(_tag_text(tags, "EXIF OffsetTimeOriginal"))
+        )
+    except ValueError:
+        return None
+
+
+def _offset(text: str) -> timezone:
+    """``+02:00`` as a time zone; UTC where there is none."""
+    if not text:
+        return UTC
+    hours, minutes = text[1:].split(":")
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+def _text(error: Exception) -> str:
+    argument = error.args[0] if error.args else error
+    return argument.decode(errors="replace") if isinstance(argument, bytes) else str(argument)

@@ -1,0 +1,274 @@
+"""The contract between the wings: what a dataset says about itself.
+
+Every record is a frozen pydantic model that refuses unknown fields. Units are in the names. Paths are relative to the
+dataset's folder, use forward slashes, and cannot climb out of it. ``sidcap schema`` prints all of it as JSON Schema.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    model_validator,
+)
+
+SCHEMA_VERSION = 1
+"""Version of the files this sidcap writes. Older ones are migrated on load, newer ones refused."""
+
+
+class Record(BaseModel):
+    """Base of every record: frozen, strict about unknown fields, documented by attribute docstrings."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
+    )
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with ``changes``, validated again (pydantic's ``model_copy`` would not)."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_validate(fields | changes)
+
+
+def _inside_dataset(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or "\\" in path or "\0" in path or path.startswith("/") or ".." in parts or ":" in parts[0]:
+        raise ValueError(f"{path!r} is not a path inside the dataset")
+    return str(PurePosixPath(path))
+
+
+DatasetPath = Annotated[str, AfterValidator(_inside_dataset), Field(examples=["short/00001_00_0.1s.CR2"])]
+"""A file of the dataset, relative to its folder."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Split(StrEnum):
+    """What a scene is used for. A whole scene belongs to one split; the values are SID's."""
+
+    TRAIN = "train"
+    TEST = "test"
+    VAL = "val"
+
+
+class Release(StrEnum):
+    """How the shutter is fired."""
+
+    MIRROR_LOCKUP = "mirror-lockup"
+    """First press raises the mirror, the second exposes after the settle time."""
+    LIVE_VIEW = "live-view"
+    """Live view keeps the mirror up; one press exposes."""
+    PLAIN = "plain"
+    """One press; on a camera with a mirror, it slaps just before the exposure."""
+
+
+class Verdict(StrEnum):
+    """Can this pair be trained on?"""
+
+    ALIGNED = "aligned"
+    MISALIGNED = "misaligned"
+    UNDETERMINED = "undetermined"
+
+
+class CameraBody(Record):
+    """One camera body, as it reports itself."""
+
+    model: str
+    """As in EXIF, for example ``Canon EOS 6D``."""
+    serial: str
+    """The body's serial number, an empty string where the camera does not tell."""
+    firmware: str = ""
+    simulated: bool = False
+    """True where the frames come from sidcap's simulated camera, told by what its files say of their origin."""
+
+
+class Iso(Record):
+    """Sensitivity, kept three times because the three can differ."""
+
+    requested: Annotated[int, Field(gt=0)]
+    """What the user asked for; 12600 stays 12600 here."""
+    set: Annotated[int, Field(gt=0)]
+    """What the camera was set to, read back from it."""
+    exif: int | None = None
+    """What the raw file says."""
+
+
+class Exposure(Record):
+    """Exposure time, in seconds."""
+
+    requested_s: PositiveFloat
+    """What the plan asked for: the long exposure divided by the nominal ratio."""
+    nominal_s: PositiveFloat
+    """What the camera's dial says (1/30 is 0.0333)."""
+    true_s: PositiveFloat
+    """What the shutter does: a power of two in third stops (1/30 is 1/32)."""
+    exif_s: PositiveFloat | None = None
+    """ExposureTime of the raw file."""
+
+
+class BlackLevel(Record):
+    """Black level of one frame."""
+
+    per_plane_dn: tuple[float, float, float, float]
+    """DN, in the order of the 2 x 2 colour filter array, row by row."""
+    source: Literal["masked pixels", "file"]
+
+
+class WhiteLevel(Record):
+    """The DN at which the sensor or its converter saturates."""
+
+    dn: PositiveFloat
+    source: str
+    """Where the number comes from: a measured table, or the file."""
+
+
+class Frame(Record):
+    """One raw file and how every photon in it was obtained."""
+
+    path: DatasetPath
+    role: Literal["long", "short"]
+    size_bytes: Annotated[int, Field(gt=0)]
+    sha256: Sha256
+    camera: CameraBody
+    lens: str = ""
+    iso: Iso
+    exposure: Exposure
+    aperture: float | None = None
+    """f-number; None where a lens without contacts does not tell."""
+    start_utc: AwareDatetime
+    """When the shutter was released, by the host's clock."""
+    end_utc: AwareDatetime
+    """When the camera announced the file."""
+    release: Release
+    settle_s: Annotated[float, Field(ge=0)]
+    """Pause between mirror up and exposure; 0 where nothing had to settle."""
+    black: BlackLevel
+    white: WhiteLevel
+    battery: str = ""
+    """As the camera words it, for example ``75%``."""
+
+
+class Ratio(Record):
+    """Exposure of the long over exposure of the short, kept three times."""
+
+    nominal: PositiveFloat
+    """What was asked for, for example 100."""
+    true: PositiveFloat
+    """From the real shutter times and the ISO set, for example 101.6."""
+    measured: PositiveFloat | None = None
+    """From the pixels, by registration."""
+    measured_sigma: Annotated[float, Field(ge=0)] | None = None
+    """One standard deviation of ``measured``."""
+
+
+class Alignment(Record):
+    """What registration measured of a pair, and what follows from it."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    """Why, in words a photographer understands."""
+    shift_px: tuple[float, float] | None
+    """(dx, dy): where the content of the short lies relative to the long, right and down positive, in sensor pixels.
+    None where nothing could be measured."""
+    covariance_px2: tuple[tuple[float, float], tuple[float, float]] | None
+    """Covariance of ``shift_px``."""
+    chi2: float | None
+    """Residual variance over the variance that the noise model predicts; 1 is perfect."""
+    tolerance_px: PositiveFloat
+    """The largest shift still called aligned, in sensor pixels."""
+    noise_source: str
+    """Where gain and read noise came from."""
+    method: str
+    """Name and version of the estimator."""
+    measured_utc: AwareDatetime
+
+    @property
+    def sigma_px(self) -> float | None:
+        """One standard deviation of the shift along its worst direction, in sensor pixels."""
+        if self.covariance_px2 is None:
+            return None
+        (xx, xy), (_, yy) = self.covariance_px2
+        return math.sqrt((xx + yy) / 2 + math.hypot((xx - yy) / 2, xy))
+
+
+class Pair(Record):
+    """A frame and the long it is compared with."""
+
+    frame: DatasetPath
+    """The short; in ``Scene.closing``, the closing long."""
+    reference: DatasetPath
+    """The first long of the bracket."""
+    ratio: Ratio
+    alignment: Alignment | None = None
+    """None until ``sidcap verify-alignment`` has looked."""
+
+
+class Scene(Record):
+    """One static composition: its bracket, its pairs, their verdicts. One file; the truth."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: Annotated[int, Field(ge=1, le=29999)]
+    """Five digits, the first of which is the split: 0 train, 1 test, 2 val."""
+    split: Split
+    complete: bool
+    """False while a bracket is being shot, and where it was interrupted."""
+    frames: tuple[Frame, ...] = ()
+    """In the order they were shot: long, shorts, closing long."""
+    pairs: tuple[Pair, ...] = ()
+    """Each short with the first long."""
+    closing: Pair | None = None
+    """The closing long with the first long: what moved or changed while the bracket was shot."""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if SPLIT_OF_DIGIT.get(self.id // 10000) != self.split or self.id % 10000 == 0:
+            raise ValueError(f"scene {self.id:05d} cannot belong to split {self.split}")
+        paths = [frame.path for frame in self.frames]
+        if len(set(paths)) != len(paths):
+            raise ValueError("two frames share one path")
+        for pair in self.all_pairs:
+            if missing := {pair.frame, pair.reference} - set(paths):
+                raise ValueError(f"a pair names {min(missing)!r}, which is not among the scene's frames")
+        return self
+
+    @property
+    def all_pairs(self) -> tuple[Pair, ...]:
+        """The pairs and, last, the closing one."""
+        return self.pairs if self.closing is None else (*self.pairs, self.closing)
+
+    @property
+    def name(self) -> str:
+        """The scene's number as file names carry it, for example ``00001``."""
+        return f"{self.id:05d}"
+
+    def frame(self, path: str) -> Frame:
+        """The frame with this path; KeyError where there is none."""
+        for frame in self.frames:
+            if frame.path == path:
+                return frame
+        raise KeyError(path)
+
+
+class Dataset(Record):
+    """What ``dataset.json`` holds: facts about the dataset as a whole."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    created_utc: AwareDatetime
+    made_with: str
+    """Program and version, for example ``sidcap 0.1.0``."""
+    cameras: tuple[CameraBody, ...] = ()
+    """Every body that shot frames of this dataset."""
+
+
+SPLIT_OF_DIGIT = {0: Split.TRAIN, 1: Split.TEST, 2: Split.VAL}
+"""First digit of a scene's number -> split, as in SID's lists."""

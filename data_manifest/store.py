@@ -1,0 +1,245 @@
+"""A dataset's folder: where its files lie, and how they are read and written without ever losing one.
+
+Writes are atomic: a temporary file in the same folder, fsynced, renamed over the old one, the folder fsynced. Whoever
+changes a scene file holds its dataset's lock, so that two programs do not overwrite each other's work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+from sidcap.data_manifest.errors import ManifestError, NewerSchemaError, UsageError
+from sidcap.data_manifest.naming import SCENES_PER_SPLIT, scene_id
+from sidcap.data_manifest.schema import SCHEMA_VERSION, CameraBody, Dataset, Record, Scene, Split
+
+R = TypeVar("R", Dataset, Scene)
+_LOCK_TIMEOUT_S = 10.0
+_HASH_BLOCK = 1 << 20
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Schema version -> the function that lifts a document of that version to the next one."""
+
+
+class Store:
+    """An open dataset folder.
+
+    ``Store.open`` needs an existing dataset, ``Store.create`` makes one where there is none yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """The dataset at ``root``; UsageError where there is none."""
+        if root.exists() and not root.is_dir():
+            raise UsageError(f"{root} is a file; a dataset is a folder: give another --dataset")
+        if not (root / "dataset.json").is_file():
+            raise UsageError(f"no dataset at {root}: shoot one with `sidcap shoot`, or give another --dataset")
+        store = cls(root)
+        store.dataset()
+        return store
+
+    @classmethod
+    def create(cls, root: Path) -> Self:
+        """The dataset at ``root``, made new where the folder is absent or empty."""
+        if root.exists() and not root.is_dir():
+            raise UsageError(f"{root} is a file; a dataset is a folder: give another --dataset")
+        if (root / "dataset.json").is_file():
+            return cls.open(root)
+        if root.is_dir() and any(root.iterdir()):
+            raise UsageError(f"{root} holds other files and no dataset.json: give an empty or new --dataset")
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            store = cls(root)
+            with store.locked():
+                if not store._dataset_path.exists():
+                    write_atomic(store._dataset_path, _to_json(_new_dataset(root.resolve().name)))
+        except OSError as error:
+            raise UsageError(f"cannot make a dataset at {root}: {error.strerror}") from error
+        return store
+
+    @property
+    def _dataset_path(self) -> Path:
+        return self.root / "dataset.json"
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the camera's journal is kept."""
+        return self.root / "journal.jsonl"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Derived files; deleting the folder loses nothing but time."""
+        return self.root / ".cache"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the dataset's lock: for a read that is followed by a write."""
+        try:
+            with FileLock(self.root / ".lock", timeout=_LOCK_TIMEOUT_S):
+                yield
+        except Timeout as error:
+            raise ManifestError(f"{self.root} is in use by another sidcap; try again when it is done") from error
+
+    def path(self, relative: str) -> Path:
+        """The absolute path of a file of the dataset; ManifestError where a link leads out of it."""
+        root = self.root.resolve()
+        path = (root / relative).resolve()
+        if not path.is_relative_to(root):
+            raise ManifestError(f"{relative!r} leads out of the dataset {self.root}; it is not read")
+        return root / relative
+
+    def dataset(self) -> Dataset:
+        """What dataset.json says."""
+        return _load(self._dataset_path, Dataset)
+
+    def add_camera(self, camera: CameraBody) -> None:
+        """Remember that this body shot frames of the dataset."""
+        with self.locked():
+            dataset = self.dataset()
+            if camera not in dataset.cameras:
+                changed = dataset.replace(cameras=(*dataset.cameras, camera))
+                write_atomic(self._dataset_path, _to_json(changed))
+
+    def scene_path(self, scene: int) -> Path:
+        """Where the scene's file is, or would be."""
+        return self.root / "scenes" / f"{scene:05d}.json"
+
+    def scene_ids(self) -> list[int]:
+        """Numbers of all scenes, ascending."""
+        return sorted(int(path.stem) for path in self.root.glob("scenes/[0-9][0-9][0-9][0-9][0-9].json"))
+
+    def scene(self, scene: int) -> Scene:
+        """One scene; UsageError where the dataset has no such scene."""
+        path = self.scene_path(scene)
+        if not path.is_file():
+            raise UsageError(f"no scene {scene:05d} in {self.root}")
+        loaded = _load(path, Scene)
+        if loaded.id != scene:
+            raise ManifestError(f"{path} says it is scene {loaded.name}: rename it, or restore it from a copy")
+        return loaded
+
+    def scenes(self, split: Split | None = None) -> Iterator[Scene]:
+        """All scenes, ascending; only those of ``split`` where one is given."""
+        for scene in self.scene_ids():
+            loaded = self.scene(scene)
+            if split is None or loaded.split == split:
+                yield loaded
+
+    def save_scene(self, scene: Scene) -> None:
+        """Write the scene's file, whole, in place of the old one."""
+        path = self.scene_path(scene.id)
+        path.parent.mkdir(exist_ok=True)
+        write_atomic(path, _to_json(scene))
+
+    def change_scene(self, scene: int, change: Callable[[Scene], Scene]) -> Scene:
+        """Read a scene, change it, write it back, all under the lock. Gives the changed scene."""
+        with self.locked():
+            changed = change(self.scene(scene))
+            self.save_scene(changed)
+        return changed
+
+    def next_scene_id(self, split: Split) -> int:
+        """The lowest number above every scene of the split."""
+        first = scene_id(1, split)
+        taken = [scene for scene in self.scene_ids() if first <= scene < first + SCENES_PER_SPLIT]
+        return max(taken, default=first - 1) + 1
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write ``content`` so that, whatever happens, ``path`` holds either all of it or what it held before."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut. Windows cannot, and needs not."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def program() -> str:
+    """Name and version of this program, for records."""
+    return f"sidcap {version('sidcap')}"
+
+
+def _new_dataset(name: str) -> Dataset:
+    return Dataset(name=name, created_utc=datetime.now(UTC), made_with=program())
+
+
+def _to_json(record: Record) -> bytes:
+    return (record.model_dump_json(indent=2) + "\n").encode()
+
+
+def _load(path: Path, kind: type[R]) -> R:
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ManifestError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ManifestError(f"{path} is not JSON ({error}): restore it from a copy") from error
+    if not isinstance(document, dict):
+        raise ManifestError(f"{path} does not hold a JSON object: restore it from a copy")
+    document = _migrated(document, path)
+    try:
+        return kind.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        raise ManifestError(f"{path}: {_first_fault(error)}") from error
+
+
+def _migrated(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    found = document.get("schema_version")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ManifestError(f"{path} has no valid schema_version: restore it from a copy")
+    if found > SCHEMA_VERSION:
+        raise NewerSchemaError(
+            f"{path} has schema {found}, this sidcap knows up to {SCHEMA_VERSION}: use a newer sidcap"
+        )
+    for step in range(found, SCHEMA_VERSION):
+        document = MIGRATIONS[step](document) | {"schema_version": step + 1}
+    return document
+
+
+def _first_fault(error: ValidationError) -> str:
+    """The first thing wrong, in one line."""
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"]) or "the record"
+    if fault["type"] == "extra_forbidden":
+        return f"unknown field {place!r}: remove it, or use the sidcap that wrote it"
+    return f"{place}: {fault['msg']}"
