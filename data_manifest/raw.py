@@ -98,7 +98,7 @@ def read_raw(path: Path) -> RawFrame:
         top, left = raw.sizes.top_margin, raw.sizes.left_margin
         height, width = raw.sizes.height, raw.sizes.width
         cfa = np.asarray(raw.raw_pattern, np.uint8)
-        frame = RawFrame(
+        return RawFrame(
             mosaic=image[top : top + height, left : left + width].copy(),
             cfa=cfa,
             black=_black(image[top : top + height, :left], raw, exif),
@@ -106,7 +106,6 @@ def read_raw(path: Path) -> RawFrame:
             white_balance=_white_balance(raw),
             exif=exif,
         )
-    return frame
 
 
 def develop(path: Path) -> NDArray[np.uint16]:

@@ -86,6 +86,7 @@ class CameraBody(Record):
     serial: str
     """The body's serial number, an empty string where the camera does not tell."""
     firmware: str = ""
+    """Firmware version, as the camera words it."""
     simulated: bool = False
     """True where the frames come from sidcap's simulated camera, told by what its files say of their origin."""
 
@@ -120,6 +121,7 @@ class BlackLevel(Record):
     per_plane_dn: tuple[float, float, float, float]
     """DN, in the order of the 2 x 2 colour filter array, row by row."""
     source: Literal["masked pixels", "file"]
+    """Measured on the masked pixels of this frame, or as the file claims."""
 
 
 class WhiteLevel(Record):
@@ -135,12 +137,19 @@ class Frame(Record):
 
     path: DatasetPath
     role: Literal["long", "short"]
+    """long: the reference exposure; short: a deliberately underexposed one."""
     size_bytes: Annotated[int, Field(gt=0)]
+    """Size of the file."""
     sha256: Sha256
+    """SHA-256 of the file, hexadecimal."""
     camera: CameraBody
+    """The body that shot it."""
     lens: str = ""
+    """The lens, as the file or the camera names it."""
     iso: Iso
+    """Sensitivity."""
     exposure: Exposure
+    """Exposure time."""
     aperture: float | None = None
     """f-number; None where a lens without contacts does not tell."""
     start_utc: AwareDatetime
@@ -148,10 +157,13 @@ class Frame(Record):
     end_utc: AwareDatetime
     """When the camera announced the file."""
     release: Release
+    """How the shutter was fired."""
     settle_s: Annotated[float, Field(ge=0)]
     """Pause between mirror up and exposure; 0 where nothing had to settle."""
     black: BlackLevel
+    """Black level of this frame."""
     white: WhiteLevel
+    """White level of this frame."""
     battery: str = ""
     """As the camera words it, for example ``75%``."""
 
@@ -173,6 +185,7 @@ class Alignment(Record):
     """What registration measured of a pair, and what follows from it."""
 
     verdict: Verdict
+    """Can this pair be trained on?"""
     reasons: tuple[str, ...]
     """Why, in words a photographer understands."""
     shift_px: tuple[float, float] | None
@@ -189,6 +202,7 @@ class Alignment(Record):
     method: str
     """Name and version of the estimator."""
     measured_utc: AwareDatetime
+    """When it was measured."""
 
     @property
     def sigma_px(self) -> float | None:
@@ -207,6 +221,7 @@ class Pair(Record):
     reference: DatasetPath
     """The first long of the bracket."""
     ratio: Ratio
+    """How much more light the reference got."""
     alignment: Alignment | None = None
     """None until ``sidcap verify-alignment`` has looked."""
 
@@ -215,9 +230,11 @@ class Scene(Record):
     """One static composition: its bracket, its pairs, their verdicts. One file; the truth."""
 
     schema_version: int = SCHEMA_VERSION
+    """Version of this file's structure."""
     id: Annotated[int, Field(ge=1, le=29999)]
     """Five digits, the first of which is the split: 0 train, 1 test, 2 val."""
     split: Split
+    """What the scene is used for."""
     complete: bool
     """False while a bracket is being shot, and where it was interrupted."""
     frames: tuple[Frame, ...] = ()
@@ -227,6 +244,7 @@ class Scene(Record):
     closing: Pair | None = None
     """The closing long with the first long: what moved or changed while the bracket was shot."""
     note: str = ""
+    """A person's words about the scene."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -262,8 +280,11 @@ class Dataset(Record):
     """What ``dataset.json`` holds: facts about the dataset as a whole."""
 
     schema_version: int = SCHEMA_VERSION
+    """Version of this file's structure."""
     name: str
+    """Name of the dataset; its folder's, unless changed."""
     created_utc: AwareDatetime
+    """When it was made."""
     made_with: str
     """Program and version, for example ``sidcap 0.1.0``."""
     cameras: tuple[CameraBody, ...] = ()

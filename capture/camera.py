@@ -1,0 +1,228 @@
+"""One connection to one camera, over python-gphoto2.
+
+The camera's vocabulary is libgphoto2's: settings have names (``iso``) and values that are words (``"12800"``). Every
+call either does what it says or raises a `CameraError` that says what to do. A busy camera is asked again for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Self, TypeVar
+
+from sidcap.data_manifest.errors import (
+    CameraBusyError,
+    CameraError,
+    CameraLostError,
+    CameraNotFoundError,
+    SettingError,
+)
+
+T = TypeVar("T")
+
+_HOW_TO_CONNECT = (
+    "connect one by USB and switch it on, name one on the network with --camera ptpip:ADDRESS, "
+    "or use --camera simulated"
+)
+_BUSY_PATIENCE_S = 20.0
+_BUSY_FIRST_PAUSE_S = 0.05
+_BUSY_LONGEST_PAUSE_S = 1.0
+_EVENT_WAIT_MS = 500
+_NETWORK_MODEL = "PTP/IP Camera"
+"""libgphoto2's driver for every camera reached by PTP/IP, whatever its model."""
+
+
+@dataclass(frozen=True)
+class CardFile:
+    """A file on the camera's card, or in its memory."""
+
+    folder: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.folder.rstrip('/')}/{self.name}"
+
+
+class Camera:
+    """An open connection. Use it as a context manager, or call ``close``.
+
+    ``port`` is libgphoto2's: ``usb:001,004`` or ``ptpip:192.168.1.9``; None takes the only camera on USB.
+    Raises CameraNotFoundError where nothing answers, CameraError where the camera is taken by another program.
+    """
+
+    def __init__(self, port: str | None = None) -> None:
+        self._gp = _gphoto2()
+        self.port = port
+        self._camera = self._connected(port)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the session; never raises, for the camera may already be gone."""
+        with suppress(self._gp.GPhoto2Error):
+            self._camera.exit()
+
+    def get(self, name: str) -> str:
+        """The value of a setting, in the camera's words. SettingError where it has no such setting."""
+        return str(self._widget(name).get_value())
+
+    def find(self, name: str) -> str | None:
+        """As `get`, but None where the camera has no such setting."""
+        try:
+            return self.get(name)
+        except SettingError:
+            return None
+
+    def choices(self, name: str) -> tuple[str, ...]:
+        """The values a setting may take; empty where it is free text or a number."""
+        widget = self._widget(name)
+        if widget.get_type() not in (self._gp.GP_WIDGET_RADIO, self._gp.GP_WIDGET_MENU):
+            return ()
+        return tuple(str(choice) for choice in widget.get_choices())
+
+    def set(self, name: str, value: str) -> None:
+        """Change one setting and read it back. SettingError where the camera does not take the value."""
+        widget = self._widget(name)
+        if str(widget.get_value()) == value:
+            return
+        choices = self.choices(name)
+        if choices and value not in choices:
+            raise SettingError(f"this camera has no {name} {value!r}; it offers {', '.join(choices)}")
+        widget.set_value(int(value) if widget.get_type() == self._gp.GP_WIDGET_TOGGLE else value)
+        try:
+            self._call(lambda: self._camera.set_single_config(name, widget))
+        except CameraLostError:
+            self.get(name)  # libgphoto2 says "unspecified error" to a refusal too: if the camera answers, it was one
+            raise SettingError(f"the camera refused {name} {value!r}: set it on the camera itself") from None
+        if (found := self.get(name)) != value:
+            raise SettingError(f"the camera kept {name} at {found!r} instead of {value!r}: set it on the camera itself")
+
+    def press(self) -> None:
+        """Press the shutter button fully and let go. Returns at once; the exposure follows."""
+        self._call(self._camera.trigger_capture)
+
+    def wait_for_file(self, timeout_s: float) -> CardFile | None:
+        """The next file the camera announces; None where it announces none within ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            kind, data = self._call(lambda: self._camera.wait_for_event(_EVENT_WAIT_MS))
+            if kind == self._gp.GP_EVENT_FILE_ADDED:
+                return CardFile(data.folder, data.name)
+        return None
+
+    def size(self, file: CardFile) -> int:
+        """Size of a file on the camera, bytes, as the camera announces it."""
+        return int(self._call(lambda: self._camera.file_get_info(file.folder, file.name)).file.size)
+
+    def download(self, file: CardFile, target: Path) -> int:
+        """Copy a file to ``target``, flushed to disk. Gives its size, which is the one the camera announced.
+
+        libgphoto2 reports success on a transfer that the camera cut short, so the size is compared here;
+        CameraError where it differs.
+        """
+        announced = self.size(file)
+        content = self._call(lambda: self._camera.file_get(file.folder, file.name, self._gp.GP_FILE_TYPE_NORMAL))
+        with target.open("wb") as handle:
+            handle.write(content.get_data_and_size())
+            handle.flush()
+            os.fsync(handle.fileno())
+        if (received := target.stat().st_size) != announced:
+            raise CameraError(
+                f"{file} arrived with {received} of {announced} bytes: it is still on the card, fetch it again"
+            )
+        return announced
+
+    def _widget(self, name: str) -> Any:
+        try:
+            return self._call(lambda: self._camera.get_single_config(name))
+        except SettingError as error:
+            raise SettingError(f"this camera has no setting {name!r}") from error
+
+    def _call(self, request: Callable[[], T]) -> T:
+        """Do one request; ask a busy camera again, and turn libgphoto2's numbers into the errors of the tree."""
+        deadline = time.monotonic() + _BUSY_PATIENCE_S
+        pause_s = _BUSY_FIRST_PAUSE_S
+        while True:
+            try:
+                return request()
+            except self._gp.GPhoto2Error as error:
+                failure = self._failure(error.code)
+                if not isinstance(failure, CameraBusyError) or time.monotonic() > deadline:
+                    raise failure from error
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _BUSY_LONGEST_PAUSE_S)
+
+    def _failure(self, code: int) -> CameraError:
+        text = self._gp.gp_result_as_string(code)
+        if code == self._gp.GP_ERROR_CAMERA_BUSY:
+            return CameraBusyError("the camera stays busy: wait for its card light, or switch it off and on")
+        if code in (self._gp.GP_ERROR_BAD_PARAMETERS, self._gp.GP_ERROR_NOT_SUPPORTED):
+            return SettingError(f"the camera does not know this request ({text})")
+        if code == self._gp.GP_ERROR_FILE_NOT_FOUND:
+            return CameraError("the camera has no such file: was the card taken out?")
+        return CameraLostError(f"the camera stopped answering ({text}): check cable and battery, then run this again")
+
+    def _connected(self, port: str | None) -> Any:
+        gp = self._gp
+        camera = gp.Camera()
+        try:
+            if port is None:
+                _only_camera(gp)
+            else:
+                _address(gp, camera, port)
+            camera.init()
+        except gp.GPhoto2Error as error:
+            raise _no_connection(gp, error.code, port) from error
+        return camera
+
+
+def _gphoto2() -> ModuleType:
+    try:
+        return import_module("gphoto2")
+    except ImportError as error:
+        raise CameraNotFoundError("python-gphoto2 is not installed (there is none for Windows): no camera") from error
+
+
+def _only_camera(gp: ModuleType) -> None:
+    """Leave the choice to libgphoto2 where exactly one camera is on USB."""
+    found = [(name, port) for name, port in gp.Camera.autodetect() if port.startswith("usb")]
+    if not found:
+        raise CameraNotFoundError(f"no camera found: {_HOW_TO_CONNECT}")
+    if len(found) > 1:
+        listing = ", ".join(f"{name} at {port}" for name, port in found)
+        raise CameraNotFoundError(f"{len(found)} cameras found ({listing}): name one with --camera")
+
+
+def _address(gp: ModuleType, camera: Any, port: str) -> None:
+    """Point ``camera`` at a port by name."""
+    ports = gp.PortInfoList()
+    ports.load()
+    try:
+        camera.set_port_info(ports[ports.lookup_path(port)])
+    except gp.GPhoto2Error as error:
+        raise CameraNotFoundError(f"{port!r} is not a port such as usb:001,004 or ptpip:192.168.1.9") from error
+    if port.startswith("ptpip:"):
+        abilities = gp.CameraAbilitiesList()
+        abilities.load()
+        camera.set_abilities(abilities[abilities.lookup_model(_NETWORK_MODEL)])
+
+
+def _no_connection(gp: ModuleType, code: int, port: str | None) -> CameraError:
+    where = "the camera" if port is None else f"the camera at {port}"
+    if code == gp.GP_ERROR_IO_USB_CLAIM:
+        return CameraError(
+            f"{where} is in use by another program: close it; on a desktop, unmount the camera (gvfs grabs it)"
+        )
+    return CameraNotFoundError(f"{where} does not answer ({gp.gp_result_as_string(code)}): {_HOW_TO_CONNECT}")

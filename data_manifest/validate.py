@@ -1,0 +1,97 @@
+"""Is a dataset what it says it is? Structure, checksums, and whether every raw file decodes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sidcap.data_manifest.errors import ManifestError, RawError
+from sidcap.data_manifest.raw import read_raw
+from sidcap.data_manifest.schema import Frame, Record, Scene
+from sidcap.data_manifest.store import Store, sha256_of
+
+
+class Finding(Record):
+    """One thing that is wrong."""
+
+    path: str
+    """The file, relative to the dataset."""
+    problem: str
+    """What is wrong and what to do, in one line."""
+
+
+class Report(Record):
+    """What `validate` found."""
+
+    scenes: int
+    frames: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def sound(self) -> bool:
+        """True where nothing is wrong."""
+        return not self.findings
+
+
+def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
+    """Check every scene file, and every frame's size, checksum and decodability.
+
+    ``on_frame(done, total)`` is called after each frame. Nothing is changed, and nothing found stops the check.
+    """
+    scenes: list[Scene] = []
+    findings: list[Finding] = []
+    for scene_id in store.scene_ids():
+        try:
+            scenes.append(store.scene(scene_id))
+        except ManifestError as error:
+            findings.append(Finding(path=f"scenes/{scene_id:05d}.json", problem=str(error)))
+    frames = [frame for scene in scenes for frame in scene.frames]
+    findings += [finding for scene in scenes for finding in _incomplete(scene)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # LibRaw and hashlib both work outside the interpreter lock
+        for done, problem in enumerate(pool.map(lambda frame: frame_problem(store, frame), frames), start=1):
+            if problem is not None:
+                findings.append(Finding(path=frames[done - 1].path, problem=problem))
+            on_frame(done, len(frames))
+    if not findings_in_scene_files(findings):  # a scene file that cannot be read may name any of them
+        findings += _strangers(store, {frame.path for frame in frames})
+    return Report(scenes=len(scenes), frames=len(frames), findings=tuple(findings))
+
+
+def findings_in_scene_files(findings: list[Finding]) -> bool:
+    """Whether any scene file itself is broken."""
+    return any(finding.path.startswith("scenes/") and "incomplete" not in finding.problem for finding in findings)
+
+
+def frame_problem(store: Store, frame: Frame) -> str | None:
+    """Why a frame cannot be used; None where it is as its record says."""
+    try:
+        path = store.path(frame.path)
+        if not path.is_file():
+            return "is missing: restore it from a copy"
+        if (size := path.stat().st_size) != frame.size_bytes:
+            return f"has {size} bytes instead of {frame.size_bytes}: restore it from a copy"
+        if sha256_of(path) != frame.sha256:
+            return "fails its checksum: restore it from a copy"
+        read_raw(path)
+    except (ManifestError, RawError) as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): check the disk"
+    return None
+
+
+def _incomplete(scene: Scene) -> Iterator[Finding]:
+    if not scene.complete:
+        problem = f"is incomplete: the bracket was interrupted after {len(scene.frames)} frames"
+        yield Finding(path=f"scenes/{scene.name}.json", problem=problem)
+
+
+def _strangers(store: Store, known: set[str]) -> Iterator[Finding]:
+    """Files in the frame folders that no scene names."""
+    for folder in ("long", "short"):
+        for path in sorted(Path(store.root / folder).glob("*")):
+            relative = path.relative_to(store.root).as_posix()
+            if relative not in known:
+                yield Finding(path=relative, problem="belongs to no scene: move it away, or import it")
