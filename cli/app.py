@@ -1,0 +1,59 @@
+"""The command line as a whole: which commands there are, and how errors reach a person.
+
+Every command imports what it needs only when it runs: ``sidcap shoot --help`` must not wait for torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from sidcap.cli import (
+    demo,
+    evaluate,
+    schema,
+    shoot,
+    simulate_camera,
+    train,
+    validate,
+    verify_alignment,
+)
+from sidcap.cli.screen import complain
+from sidcap.data_manifest.errors import SidcapError
+
+
+class _Commands(TyperGroup):
+    """Turns every foreseen error into one line and its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SidcapError as error:
+            complain(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except OSError as error:  # disk full, no permission: the system's own words and the file say it best
+            if error.strerror is None:
+                raise
+            complain(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    name="sidcap",
+    cls=_Commands,
+    help="Shoot, check and learn from pairs of short and long raw exposures.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+app.command("shoot")(shoot.shoot)
+app.command("verify-alignment")(verify_alignment.verify_alignment)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("validate")(validate.validate)
+app.command("schema")(schema.schema)
+app.command("simulate-camera")(simulate_camera.simulate_camera)
+app.command("demo")(demo.demo)

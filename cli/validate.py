@@ -1,0 +1,32 @@
+"""``sidcap validate``."""
+
+from __future__ import annotations
+
+from rich.progress import Progress
+
+from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
+from sidcap.cli.screen import NOT_USABLE, console, print_json
+
+
+def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False) -> None:
+    """Check a dataset: its files' structure, every frame's checksum, and that every frame decodes.
+
+    Ends with exit code 3 where something cannot be used.
+    """
+    import typer
+
+    from sidcap.data_manifest import Store
+    from sidcap.data_manifest.validate import validate as check
+
+    store = Store.open(dataset)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("checking frames", total=None)
+        report = check(store, lambda done, total: progress.update(task, completed=done, total=total))
+    for finding in report.findings:
+        console.print(f"[red]✗[/] {finding.path}: {finding.problem}", soft_wrap=True, markup=True)
+    outcome = "all sound" if report.sound else f"{len(report.findings)} findings"
+    console.print(f"{report.scenes} scenes, {report.frames} frames: {outcome}")
+    if json:
+        print_json(report)
+    if not report.sound:
+        raise typer.Exit(NOT_USABLE)
