@@ -94,9 +94,15 @@ class Camera:
 
     def set(self, name: str, value: str) -> None:
         """Change one setting and read it back. SettingError where the camera does not take the value."""
-        widget = self._widget(name)
-        if str(widget.get_value()) == value:
+        if self.get(name) == value:
             return
+        self.send(name, value)
+        if (found := self.get(name)) != value:
+            raise SettingError(f"the camera kept {name} at {found!r} instead of {value!r}: set it on the camera itself")
+
+    def send(self, name: str, value: str) -> None:
+        """Change one setting that cannot be read back. SettingError where the camera refuses the value."""
+        widget = self._widget(name)
         choices = self.choices(name)
         if choices and value not in choices:
             raise SettingError(f"this camera has no {name} {value!r}; it offers {', '.join(choices)}")
@@ -106,8 +112,6 @@ class Camera:
         except CameraLostError:
             self.get(name)  # libgphoto2 says "unspecified error" to a refusal too: if the camera answers, it was one
             raise SettingError(f"the camera refused {name} {value!r}: set it on the camera itself") from None
-        if (found := self.get(name)) != value:
-            raise SettingError(f"the camera kept {name} at {found!r} instead of {value!r}: set it on the camera itself")
 
     def press(self) -> None:
         """Press the shutter button fully and let go. Returns at once; the exposure follows."""

@@ -7,7 +7,8 @@ from typing import Literal
 
 from sidcap.capture.exposure import Shutter, choose_iso, choose_long, choose_short, shutters
 from sidcap.data_manifest.errors import UsageError
-from sidcap.data_manifest.schema import Record, Release
+from sidcap.data_manifest.schema import Record
+from sidcap.data_manifest.words import Release
 
 _FETCH_S = 4.0
 """Guess for writing a frame to the card and fetching it, used for the total time shown before shooting."""

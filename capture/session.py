@@ -32,8 +32,9 @@ from sidcap.capture.plan import BracketPlan, Shot
 from sidcap.data_manifest.errors import CameraError, UsageError
 from sidcap.data_manifest.naming import FrameName
 from sidcap.data_manifest.raw import RawFrame, read_raw
-from sidcap.data_manifest.schema import CameraBody, Exposure, Frame, Iso, Pair, Ratio, Scene, Split
+from sidcap.data_manifest.schema import CameraBody, Exposure, Frame, Iso, Pair, Ratio, Scene
 from sidcap.data_manifest.store import Store, sha256_of, sync_folder
+from sidcap.data_manifest.words import Split
 
 _FILE_PATIENCE_S = 30.0
 """How long after the exposure a frame may take to reach the card. Guess; a 6D needs about a second."""

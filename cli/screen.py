@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 NOT_USABLE = 3
 """Exit code of a command that did its work and found something that cannot be used."""
@@ -27,7 +32,7 @@ def warn(message: str) -> None:
 
 def print_json(document: BaseModel | dict[str, Any]) -> None:
     """The one JSON document of a command that was asked for ``--json``."""
-    content = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
+    content = document if isinstance(document, dict) else document.model_dump(mode="json")
     json.dump(content, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
@@ -35,3 +40,23 @@ def print_json(document: BaseModel | dict[str, Any]) -> None:
 def _plain(message: str) -> str:
     """Keep rich from reading file names in brackets as markup."""
     return message.replace("[", r"\[")
+
+
+@contextmanager
+def without_c_chatter() -> Iterator[None]:
+    """Keep libgphoto2 from writing to the terminal: it prints the system's error texts before it reports them.
+
+    The process's own stderr is closed to C code; Python's goes on under another descriptor.
+    """
+    sys.stderr.flush()
+    kept, python_stderr = os.dup(2), sys.stderr
+    with open(kept, "w", buffering=1, closefd=False) as stream, open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+        sys.stderr = stream
+        try:
+            yield
+        finally:
+            stream.flush()
+            sys.stderr = python_stderr
+            os.dup2(kept, 2)
+            os.close(kept)

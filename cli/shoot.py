@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, complain, console, print_json, warn
+from sidcap.cli.screen import NOT_USABLE, complain, console, print_json, warn, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
 from sidcap.data_manifest.errors import CameraError, UsageError
-from sidcap.data_manifest.schema import Frame, Release, Scene, Split
+from sidcap.data_manifest.words import Release, Split
 
 if TYPE_CHECKING:
     from sidcap.capture import BracketPlan, Camera, Clock, Shot, Step
+    from sidcap.data_manifest.schema import Frame, Scene
 
 SIMULATED = "simulated"
 
@@ -38,9 +39,7 @@ def shoot(
     ] = None,
     split: Annotated[Split, typer.Option(help="What the scene is for.")] = Split.TRAIN,
     release: Annotated[Release, typer.Option(help="How the shutter is fired.")] = Release.MIRROR_LOCKUP,
-    settle: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Pause between mirror up and exposure.")
-    ] = 2.0,
+    settle: Annotated[float, typer.Option(metavar="SECONDS", help="Pause between mirror up and exposure.")] = 2.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; touch neither shutter nor disk.")] = False,
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
@@ -57,9 +56,9 @@ def shoot(
 ) -> None:
     """Shoot one bracket: a long, a short for every ratio, and the long again.
 
-        sidcap shoot --iso 12600 --ratios 100,250,300
+    sidcap shoot --iso 12600 --ratios 100,250,300
 
-        sidcap shoot --iso 12600 --camera simulated --sensor small --time-scale 10
+    sidcap shoot --iso 12600 --camera simulated --sensor small --time-scale 10
     """
     from sidcap.capture import Clock, body_of, plan_bracket
 
@@ -68,7 +67,7 @@ def shoot(
     wanted = parse_ratios(ratios)
     scene_id = _scene_id(dataset, scene, split)
     clock = Clock(time_scale or 1.0)
-    with _camera(camera, scene_id, sensor or Sensor.FULL, light or 0.0, clock) as connected:
+    with without_c_chatter(), _camera(camera, scene_id, sensor or Sensor.FULL, light or 0.0, clock) as connected:
         plan = plan_bracket(
             iso=iso,
             ratios=wanted,
@@ -110,7 +109,7 @@ def shoot_bracket(
     """Preflight, then shoot ``plan`` into the dataset while showing progress. Gives the scene and its problems."""
     from sidcap.capture import Session, body_of
     from sidcap.capture.session import check_disk
-    from sidcap.data_manifest import Store
+    from sidcap.data_manifest.store import Store
 
     body = body_of(camera)
     if problems := body.preflight():
@@ -165,8 +164,8 @@ def _camera(port: str | None, scene_id: int, sensor: Sensor, light: float, clock
 
 def _scene_id(dataset: Path, number: int | None, split: Split) -> int:
     """The scene to shoot: the one asked for, which must be free, or the next one."""
-    from sidcap.data_manifest import Store
     from sidcap.data_manifest.naming import scene_id
+    from sidcap.data_manifest.store import Store
 
     store = Store.open(dataset) if (dataset / "dataset.json").exists() or dataset.is_file() else None
     if number is None:

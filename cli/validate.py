@@ -15,7 +15,7 @@ def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False)
     """
     import typer
 
-    from sidcap.data_manifest import Store
+    from sidcap.data_manifest.store import Store
     from sidcap.data_manifest.validate import validate as check
 
     store = Store.open(dataset)

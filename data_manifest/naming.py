@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from sidcap.data_manifest.errors import ManifestError, UsageError
-from sidcap.data_manifest.schema import SPLIT_OF_DIGIT, Split
+from sidcap.data_manifest.words import SPLIT_OF_DIGIT, Split
 
 _NAME = re.compile(r"(\d{5})_(\d{2})_(\d+(?:\.\d+)?)s\.([A-Za-z0-9]+)")
 _DIGIT_OF_SPLIT = {split: digit for digit, split in SPLIT_OF_DIGIT.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from sidcap.data_manifest.errors import RawError
 from sidcap.data_manifest.raw import Exif
 

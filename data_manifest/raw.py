@@ -17,6 +17,7 @@ import exifread
 import numpy as np
 import rawpy
 from numpy.typing import NDArray
+
 from sidcap.data_manifest.errors import RawError
 from sidcap.data_manifest.schema import BlackLevel, WhiteLevel
 
@@ -24,6 +25,9 @@ SIMULATED_SOFTWARE = "sidcap simulated camera"
 """EXIF Software of every file that sidcap's simulated camera writes, so that no one takes it for a photograph."""
 
 RAW_SUFFIXES = (".cr2", ".cr3", ".nef", ".arw", ".raf", ".dng", ".orf", ".rw2", ".pef")
+
+DEVELOPMENT: dict[str, Any] = {"use_camera_wb": True, "half_size": False, "no_auto_bright": True, "output_bps": 16}
+"""LibRaw's settings for every developed picture; all others are LibRaw's defaults."""
 
 # White level of the EOS 6D by ISO, DN. Source: RawTherapee, camconst.json. The full-stop and the 2/3-stop ISOs clip at
 # one level, the 1/3-stop ISOs, which are digital pulls, at another.
@@ -115,11 +119,28 @@ def develop(path: Path) -> NDArray[np.uint16]:
     """
     with _opened(path) as raw:
         _mosaic(raw, path)
-        try:
-            rgb = raw.postprocess(use_camera_wb=True, half_size=False, no_auto_bright=True, output_bps=16)
-        except rawpy.LibRawError as error:
-            raise RawError(f"{path}: LibRaw cannot develop it ({_text(error)})") from error
-    return rgb.view(np.uint16)
+        return _developed(raw, path)
+
+
+def develop_amplified(path: Path, ratio: float, black: BlackLevel, white: WhiteLevel) -> NDArray[np.uint16]:
+    """(H, W, 3) uint16 sRGB: the mosaic's signal times ``ratio``, cut at ``white``, then developed as in `develop`.
+
+    What a short exposure looks like when nothing but its brightness is changed, with no knowledge of the long one.
+    RawError as in `read_raw`, and where the sensor is no Bayer sensor.
+    """
+    with _opened(path) as raw:
+        _mosaic(raw, path)
+        pattern = np.asarray(raw.raw_pattern)
+        if pattern.shape != (2, 2):
+            raise RawError(f"{path}: only Bayer mosaics can be amplified")
+        visible = raw.raw_image_visible
+        # LibRaw will subtract its own black level, so the signal is put on top of that one.
+        own_black_dn = [raw.black_level_per_channel[colour] for colour in pattern.flat]
+        for plane, black_dn in enumerate(black.per_plane_dn):
+            site = np.s_[plane // 2 :: 2, plane % 2 :: 2]
+            signal = (visible[site].astype(np.float32) - black_dn) * ratio
+            visible[site] = np.clip(np.rint(signal + own_black_dn[plane]), 0, white.dn)
+        return _developed(raw, path)
 
 
 def read_exif(path: Path) -> Exif:
@@ -153,6 +174,14 @@ def _opened(path: Path) -> rawpy.RawPy:
         return rawpy.imread(str(path))
     except rawpy.LibRawError as error:
         raise RawError(f"{path}: LibRaw cannot open it ({_text(error)})") from error
+
+
+def _developed(raw: rawpy.RawPy, path: Path) -> NDArray[np.uint16]:
+    try:
+        rgb = raw.postprocess(**DEVELOPMENT)
+    except rawpy.LibRawError as error:
+        raise RawError(f"{path}: LibRaw cannot develop it ({_text(error)})") from error
+    return rgb.view(np.uint16)
 
 
 def _mosaic(raw: rawpy.RawPy, path: Path) -> NDArray[np.uint16]:

@@ -7,7 +7,6 @@ dataset's folder, use forward slashes, and cannot climb out of it. ``sidcap sche
 from __future__ import annotations
 
 import math
-from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -20,6 +19,8 @@ from pydantic import (
     PositiveFloat,
     model_validator,
 )
+
+from sidcap.data_manifest.words import SPLIT_OF_DIGIT, Release, Split, Verdict
 
 SCHEMA_VERSION = 1
 """Version of the files this sidcap writes. Older ones are migrated on load, newer ones refused."""
@@ -49,33 +50,6 @@ DatasetPath = Annotated[str, AfterValidator(_inside_dataset), Field(examples=["s
 """A file of the dataset, relative to its folder."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Split(StrEnum):
-    """What a scene is used for. A whole scene belongs to one split; the values are SID's."""
-
-    TRAIN = "train"
-    TEST = "test"
-    VAL = "val"
-
-
-class Release(StrEnum):
-    """How the shutter is fired."""
-
-    MIRROR_LOCKUP = "mirror-lockup"
-    """First press raises the mirror, the second exposes after the settle time."""
-    LIVE_VIEW = "live-view"
-    """Live view keeps the mirror up; one press exposes."""
-    PLAIN = "plain"
-    """One press; on a camera with a mirror, it slaps just before the exposure."""
-
-
-class Verdict(StrEnum):
-    """Can this pair be trained on?"""
-
-    ALIGNED = "aligned"
-    MISALIGNED = "misaligned"
-    UNDETERMINED = "undetermined"
 
 
 class CameraBody(Record):
@@ -128,6 +102,7 @@ class WhiteLevel(Record):
     """The DN at which the sensor or its converter saturates."""
 
     dn: PositiveFloat
+    """In DN, black included."""
     source: str
     """Where the number comes from: a measured table, or the file."""
 
@@ -136,6 +111,7 @@ class Frame(Record):
     """One raw file and how every photon in it was obtained."""
 
     path: DatasetPath
+    """Where the file lies, relative to the dataset's folder."""
     role: Literal["long", "short"]
     """long: the reference exposure; short: a deliberately underexposed one."""
     size_bytes: Annotated[int, Field(gt=0)]
@@ -185,7 +161,7 @@ class Alignment(Record):
     """What registration measured of a pair, and what follows from it."""
 
     verdict: Verdict
-    """Can this pair be trained on?"""
+    """What follows from shift, uncertainty and tolerance."""
     reasons: tuple[str, ...]
     """Why, in words a photographer understands."""
     shift_px: tuple[float, float] | None
@@ -289,7 +265,3 @@ class Dataset(Record):
     """Program and version, for example ``sidcap 0.1.0``."""
     cameras: tuple[CameraBody, ...] = ()
     """Every body that shot frames of this dataset."""
-
-
-SPLIT_OF_DIGIT = {0: Split.TRAIN, 1: Split.TEST, 2: Split.VAL}
-"""First digit of a scene's number -> split, as in SID's lists."""

@@ -19,9 +19,11 @@ from typing import Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
+
 from sidcap.data_manifest.errors import ManifestError, NewerSchemaError, UsageError
 from sidcap.data_manifest.naming import SCENES_PER_SPLIT, scene_id
-from sidcap.data_manifest.schema import SCHEMA_VERSION, CameraBody, Dataset, Record, Scene, Split
+from sidcap.data_manifest.schema import SCHEMA_VERSION, CameraBody, Dataset, Record, Scene
+from sidcap.data_manifest.words import Split
 
 R = TypeVar("R", Dataset, Scene)
 _LOCK_TIMEOUT_S = 10.0

@@ -5,19 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sidcap.data_manifest.schema import (
-    BlackLevel,
-    CameraBody,
-    Exposure,
-    Frame,
-    Iso,
-    Pair,
-    Ratio,
-    Release,
-    Scene,
-    Split,
-    WhiteLevel,
-)
+from sidcap.data_manifest.schema import BlackLevel, CameraBody, Exposure, Frame, Iso, Pair, Ratio, Scene, WhiteLevel
+from sidcap.data_manifest.words import Release, Split
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sidcap.capture.exposure import parse_shutter, shutters, true_seconds
 from sidcap.capture.plan import plan_bracket
 from sidcap.data_manifest.errors import UsageError
-from sidcap.data_manifest.schema import Release
+from sidcap.data_manifest.words import Release
 
 EOS_6D_ISO = (
     "Auto 50 100 125 160 200 250 320 400 500 640 800 1000 1250 1600 2000 2500 3200 4000 5000 6400 8000 10000 12800 "

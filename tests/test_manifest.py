@@ -12,11 +12,12 @@ import records
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sidcap.data_manifest import Scene, Split, Store
+
 from sidcap.data_manifest.errors import ManifestError, NewerSchemaError, UsageError
 from sidcap.data_manifest.naming import FrameName, parse_frame_name, scene_id, seconds_text
-from sidcap.data_manifest.schema import SCHEMA_VERSION
-from sidcap.data_manifest.store import write_atomic
+from sidcap.data_manifest.schema import SCHEMA_VERSION, Scene
+from sidcap.data_manifest.store import Store, write_atomic
+from sidcap.data_manifest.words import Split
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 APPEND_NOTE = """
 import sys
 from pathlib import Path
-from sidcap.data_manifest import Store
+from sidcap.data_manifest.store import Store
 store = Store.open(Path(sys.argv[1]))
 for _ in range(20):
     store.change_scene(1, lambda scene: scene.replace(note=scene.note + sys.argv[2]))

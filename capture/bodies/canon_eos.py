@@ -8,9 +8,12 @@ from contextlib import contextmanager, suppress
 from sidcap.capture.camera import Camera
 from sidcap.capture.clock import Clock
 from sidcap.data_manifest.errors import CameraError, SettingError
-from sidcap.data_manifest.schema import Release
+from sidcap.data_manifest.words import Release
 
 _CARD = "Memory card"
+_LOCKUP = "mirrorlock"
+_VIEWFINDER = "viewfinder"
+_SWITCH = {False: "0", True: "1"}
 _LOW_BATTERY_PERCENT = 20
 
 
@@ -57,24 +60,35 @@ class CanonEos:
     @contextmanager
     def released_by(self, release: Release) -> Iterator[None]:
         """Switch mirror lockup or live view as ``release`` needs; put it back afterwards, whatever happens."""
-        wanted = {
-            "mirrorlock": "1" if release is Release.MIRROR_LOCKUP else "0",
-            "viewfinder": "1" if release is Release.LIVE_VIEW else "0",
-        }
-        before: dict[str, str] = {}
+        with self._mirror_lockup(release is Release.MIRROR_LOCKUP), self._live_view(release is Release.LIVE_VIEW):
+            yield
+
+    @contextmanager
+    def _mirror_lockup(self, wanted: bool) -> Iterator[None]:
+        before = self.camera.find(_LOCKUP)
+        if before is None and wanted:
+            raise SettingError("this camera has no setting for mirror lockup: use --release live-view")
+        if before is None or before == _SWITCH[wanted]:
+            yield
+            return
+        self.camera.set(_LOCKUP, _SWITCH[wanted])
         try:
-            for name, value in wanted.items():
-                found = self.camera.find(name)
-                if found is None and value == "1":
-                    raise SettingError(f"this camera does not offer {release}: choose another --release")
-                if found is not None and found != value:
-                    before[name] = found
-                    self.camera.set(name, value)
             yield
         finally:
-            for name, value in before.items():
-                with suppress(CameraError):  # a camera that is gone cannot be put back; the first error counts
-                    self.camera.set(name, value)
+            with suppress(CameraError):  # a camera that is gone cannot be put back; the first error counts
+                self.camera.set(_LOCKUP, before)
+
+    @contextmanager
+    def _live_view(self, wanted: bool) -> Iterator[None]:
+        if not wanted:
+            yield
+            return
+        self.camera.send(_VIEWFINDER, "1")  # libgphoto2 does not read this one back from an EOS
+        try:
+            yield
+        finally:
+            with suppress(CameraError):
+                self.camera.send(_VIEWFINDER, "0")
 
     def expose(self, release: Release, settle_s: float, clock: Clock) -> None:
         """One exposure. Under mirror lockup the first press raises the mirror, the second exposes."""

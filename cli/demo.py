@@ -1,0 +1,97 @@
+"""``sidcap demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sidcap.cli.evaluate import evaluate_showing_progress, show_scores
+from sidcap.cli.screen import console, without_c_chatter
+from sidcap.cli.shoot import shoot_bracket, show_plan
+from sidcap.cli.train import Device, train_showing_progress
+from sidcap.cli.verify_alignment import show_verdicts
+from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.words import Split
+
+if TYPE_CHECKING:
+    from sidcap.data_manifest.store import Store
+
+_SCENES = (
+    (1, Split.TRAIN),
+    (2, Split.TRAIN),
+    (3, Split.TRAIN),
+    (4, Split.TRAIN),
+    (5, Split.TRAIN),
+    (10001, Split.TEST),
+)
+_TIME_SCALE = 20.0
+_PATCH = 96
+_EPOCHS = 120
+_DROP_LR_AT = 90
+_LR = 3e-4
+
+
+def demo(
+    dataset: Annotated[
+        Path, typer.Option(metavar="PATH", show_default="./demo", help="Where to; never your own dataset.")
+    ] = Path("demo"),
+) -> None:
+    """Do sidcap's whole job once, on the simulated camera: shoot, verify, train, evaluate.
+
+    Takes some minutes on two cores. What is done already is not done again.
+    """
+    from sidcap.data_manifest.store import Store
+
+    store = Store.create(dataset)
+    if any(not camera.simulated for camera in store.dataset().cameras):
+        raise UsageError(f"{dataset} holds frames of a real camera: give the demo a folder of its own with --dataset")
+    _headline("1. shoot: the simulated EOS 6D, small sensor, driven through libgphoto2")
+    _shoot(store)
+    _headline("2. verify-alignment: each short against its long")
+    _verify(store)
+    run = dataset / "run"
+    _headline("3. train: the See-in-the-Dark network")
+    _train(store, run)
+    _headline("4. evaluate: on a scene it has not seen")
+    show_scores(evaluate_showing_progress(store, run, Split.TEST, Device.AUTO))
+
+
+def _shoot(store: Store) -> None:
+    from sidcap.capture import Camera, Clock, plan_bracket
+    from sidcap.capture.simulated import SimulatedCamera
+
+    missing = [(scene, split) for scene, split in _SCENES if not store.scene_path(scene).exists()]
+    simulated = SimulatedCamera(size="small", time_scale=_TIME_SCALE)
+    with without_c_chatter(), simulated, Camera(simulated.port_string) as camera:
+        plan = plan_bracket(
+            iso=12600,
+            ratios=[100, 250, 300],
+            long_s=10,
+            iso_labels=camera.choices("iso"),
+            shutter_labels=camera.choices("shutterspeed"),
+        )
+        show_plan(plan)
+        for scene, split in missing:
+            simulated.scene = scene
+            shoot_bracket(camera, Clock(_TIME_SCALE), store.root, scene, split, plan)
+
+
+def _verify(store: Store) -> None:
+    from sidcap.curate import verify_dataset
+
+    show_verdicts(sorted(verify_dataset(store, store.scene_ids(), tolerance_px=0.5), key=lambda scene: scene.id))
+
+
+def _train(store: Store, run: Path) -> None:
+    from sidcap.model import CHECKPOINT_NAME, TrainConfig
+
+    config = TrainConfig(
+        epochs=_EPOCHS, patch=_PATCH, lr=_LR, drop_lr_at=_DROP_LR_AT, sample_every=_EPOCHS, device="auto"
+    )
+    train_showing_progress(store, config, run, resume=(run / CHECKPOINT_NAME).exists())
+
+
+def _headline(text: str) -> None:
+    console.rule(f"[bold]{text}", align="left")

@@ -1,0 +1,131 @@
+"""``sidcap train``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
+from sidcap.cli.screen import console, print_json, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidcap.data_manifest.store import Store
+    from sidcap.model import Event, Started, TrainConfig, TrainReport
+
+DEFAULT_RUN = Path("run")
+
+
+class Device(StrEnum):
+    """Where to compute."""
+
+    AUTO = "auto"
+    CUDA = "cuda"
+    MPS = "mps"
+    CPU = "cpu"
+
+
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute; auto takes cuda, then mps, then cpu.")]
+
+
+def train(
+    epochs: Annotated[int, typer.Option(min=1, help="How often every scene is shown.")] = 4000,
+    patch: Annotated[int, typer.Option(min=16, help="Side of a crop in packed pixels, two sensor pixels each.")] = 512,
+    lr: Annotated[float, typer.Option(min=1e-9, max=1, help="Adam's learning rate.")] = 1e-4,
+    drop_lr_at: Annotated[int, typer.Option(min=1, help="Epoch from which on the rate is a tenth.")] = 2000,
+    sample_every: Annotated[int, typer.Option(min=1, help="Epochs between two checkpoints with sample crops.")] = 500,
+    depth: Annotated[int, typer.Option(min=-2, max=1, help="Levels of the network more or fewer than SID's.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first weights and of the crops.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="RUN", show_default="./run", help="The run's folder.")] = DEFAULT_RUN,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+    device: DeviceOption = Device.AUTO,
+    dataset: DatasetOption = DEFAULT_DATASET,
+    json: JsonOption = False,
+) -> None:
+    """Train the See-in-the-Dark network on the aligned pairs of the train split.
+
+    Ctrl-C saves the run; --resume goes on with it as if it had never stopped.
+    """
+    from sidcap.data_manifest.store import Store
+    from sidcap.model import TrainConfig
+
+    config = TrainConfig(
+        epochs=epochs,
+        patch=patch,
+        lr=lr,
+        drop_lr_at=drop_lr_at,
+        sample_every=sample_every,
+        depth=depth,
+        seed=seed,
+        device=device.value,
+    )
+    report = train_showing_progress(Store.open(dataset), config, out, resume=resume)
+    if report.interrupted:
+        console.print(f"stopped after {report.epochs} epochs; go on with: sidcap train --resume --out {out}")
+        raise typer.Exit(1)
+    console.print(f"trained {report.epochs} epochs into {out}. Next: sidcap evaluate {out}")
+    if json:
+        print_json(report)
+
+
+def train_showing_progress(store: Store, config: TrainConfig, run: Path, *, resume: bool) -> TrainReport:
+    """Train, with progress, loss and time left on the terminal."""
+    from sidcap.model import train as fit
+
+    with _progress() as show:
+        return fit(store, config, run, resume=resume, on_event=show)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Event], None]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from sidcap.model import Decoded, EpochDone, SampleWritten, Started, StepDone
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("decoding", total=None)
+
+        def show(event: Event) -> None:
+            match event:
+                case Decoded():
+                    progress.update(task, completed=event.done, total=event.total)
+                case Started():
+                    _show_start(event)
+                    progress.reset(task, description="training", completed=event.epoch * event.scenes)
+                case StepDone():
+                    progress.update(task, completed=event.step, total=event.steps)
+                case EpochDone():
+                    progress.update(task, description=f"training, loss {event.loss:.4f}")
+                case SampleWritten():
+                    console.print(f"epoch {event.epoch}: {event.path}", soft_wrap=True)
+
+        yield show
+
+
+def _show_start(start: Started) -> None:
+    console.print(
+        f"training {start.parameters / 1e6:.2f} M parameters on {start.pairs} pairs of {start.scenes} scenes, "
+        f"{start.config.epochs} epochs, on {start.device}"
+    )
+    for pair in start.left_out:
+        warn(f"{pair.frame} is left out, {pair.verdict}: {pair.reason}")
