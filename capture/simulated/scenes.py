@@ -1,0 +1,112 @@
+"""Scenes: what stands before the simulated camera, by number; dim, textured, in linear light.
+
+Scene n is the same picture on every machine and in every session. Each shows one of six kinds of places
+(:mod:`sidcap.capture.simulated.compositions`) with its own things, colours, lamps and arrangement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sidcap.capture.simulated import canvas as painting
+from sidcap.capture.simulated.canvas import LIGHT_SCALE, Canvas, Pixels
+from sidcap.capture.simulated.compositions import KINDS
+from sidcap.capture.simulated.sensor import Geometry
+from sidcap.data_manifest.errors import UsageError
+
+MARGIN_PX = 144  # the scene beyond each side of the sensor, for displacements
+# Electrons that red, green and blue pixels collect from a neutral surface in daylight, relative to green.
+# The reciprocals are the white balance gains of daylight (about 2 and 1.5 on Canon bodies).
+CHANNEL_RESPONSE = (0.5, 1.0, 1 / 1.5)
+# A well exposed long frame, 10.08 s at f/2.8 and ISO 12800: green at 30 % of the 622 e- it holds.
+MEAN_GREEN_E_PER_S = 18.5
+SATURATED_E_PER_S = 61.7
+SATURATED_FRACTION = 0.008
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene ready to be photographed. Radiance is in electrons per second and pixel at f/2.8.
+
+    ``surface``: reflectance (coded, RGB) and emission (coded), uint8 (rows, columns, 4), the sensor's area with a
+    margin of ``MARGIN_PX`` on each side. ``light``: illumination, float32 (rows/8, columns/8, 3), electrons per
+    second from a white surface. ``white_balance``: gains of red, green and blue that make grey grey in its light.
+    """
+
+    surface: Pixels
+    light: NDArray[np.float32]
+    white_balance: tuple[float, float, float]
+    e_per_s_per_light: float
+
+    def radiance(self, rows: slice, columns: slice) -> Iterator[NDArray[np.float32]]:
+        """Red, green and blue radiance, float32, of a part of the canvas."""
+        codes = np.arange(256, dtype=np.uint8)
+        *colours, emitting = cv2.split(self.surface[rows, columns])
+        emission = None
+        if emitting.any():  # most of a scene does not shine by itself
+            emission = _look_up(painting.emission(codes) * np.float32(self.e_per_s_per_light), emitting)
+        for channel, coded in enumerate(colours):
+            radiance = _enlarged(self.light[..., channel], rows, columns)
+            if emission is not None:
+                radiance += emission * np.float32(CHANNEL_RESPONSE[channel])
+            radiance *= _look_up(painting.reflectance(codes), coded)
+            yield radiance
+
+
+def render(number: int, geometry: Geometry) -> Scene:
+    """Scene ``number`` as it falls on a sensor of this geometry. Raises UsageError for a negative number."""
+    if number < 0:
+        raise UsageError(f"there is no scene {number}: the simulated scenes are numbered from 0")
+    kind = KINDS[number % len(KINDS)]
+    canvas = Canvas(
+        visible_height_px=geometry.rows - geometry.top,
+        visible_width_px=geometry.columns - geometry.left,
+        left_px=geometry.left + MARGIN_PX,
+        top_px=geometry.top + MARGIN_PX,
+        shape_px=(geometry.rows + 2 * MARGIN_PX, geometry.columns + 2 * MARGIN_PX),
+        rng=np.random.default_rng(number),
+    )
+    kind(canvas)
+    return _exposed_for(canvas)
+
+
+def _exposed_for(canvas: Canvas) -> Scene:
+    """Choose the level of light so that a long exposure is well exposed, and the white balance for its colour."""
+    response = np.array(CHANNEL_RESPONSE, np.float32)
+    half = LIGHT_SCALE // 2
+    sample = canvas.pixels[half::LIGHT_SCALE, half::LIGHT_SCALE]
+    seen = canvas.light + painting.emission(sample[..., 3:])
+    seen = seen * painting.reflectance(sample[..., :3]) * response
+    green = np.sort(seen[..., 1], axis=None)
+    brightest = np.quantile(seen.max(axis=-1), 1 - SATURATED_FRACTION)
+    scale = SATURATED_E_PER_S / brightest
+    for _ in range(20):  # the mean counts clipped highlights as they are recorded
+        scale = min(scale, MEAN_GREEN_E_PER_S / np.minimum(green, SATURATED_E_PER_S / scale).mean())
+    colour = canvas.light.mean(axis=(0, 1))
+    balance = colour[1] / (colour * response)
+    return Scene(
+        surface=canvas.pixels,
+        light=canvas.light * response * np.float32(scale),
+        white_balance=(float(balance[0]), 1.0, float(balance[2])),
+        e_per_s_per_light=float(scale),
+    )
+
+
+def _look_up(table: NDArray[np.float32], codes: cv2.typing.MatLike) -> NDArray[np.float32]:
+    return np.asarray(cv2.LUT(codes, table), np.float32)
+
+
+def _enlarged(light: NDArray[np.float32], rows: slice, columns: slice) -> NDArray[np.float32]:
+    """A channel of the light at full resolution, for the given rows and columns of the canvas."""
+    # One more sample on each side, so that a part is interpolated exactly as the whole would be.
+    top, left = rows.start // LIGHT_SCALE - 1, columns.start // LIGHT_SCALE - 1
+    bottom, right = -(-rows.stop // LIGHT_SCALE) + 1, -(-columns.stop // LIGHT_SCALE) + 1
+    part = light[max(top, 0) : bottom, max(left, 0) : right]
+    large = cv2.resize(np.ascontiguousarray(part), None, fx=LIGHT_SCALE, fy=LIGHT_SCALE)
+    y, x = rows.start - max(top, 0) * LIGHT_SCALE, columns.start - max(left, 0) * LIGHT_SCALE
+    return np.asarray(large[y : y + rows.stop - rows.start, x : x + columns.stop - columns.start], np.float32)
