@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -71,7 +71,7 @@ class Camera:
 
     def close(self) -> None:
         """End the session; never raises, for the camera may already be gone."""
-        with suppress(self._gp.GPhoto2Error):
+        with suppress(self._gp.GPhoto2Error), _descriptor_0_kept():
             self._camera.exit()
 
     def get(self, name: str) -> str:
@@ -192,6 +192,25 @@ class Camera:
         return camera
 
 
+@contextmanager
+def _descriptor_0_kept() -> Iterator[None]:
+    """Keep descriptor 0 (stdin) open: libgphoto2 2.5.34 closes it at the end of every PTP/IP session.
+
+    Its ``ptp_ptpip_disconnect`` closes a socket for pictures that only Fuji cameras have; where none was opened, the
+    number in its place is 0. Left closed, the next file opened would get that number, and lose it a session later.
+    """
+    try:
+        kept = os.dup(0)
+    except OSError:  # a service without standard input has none to lose
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
 def _gphoto2() -> ModuleType:
     try:
         return import_module("gphoto2")
@@ -201,7 +220,9 @@ def _gphoto2() -> ModuleType:
 
 def _only_camera(gp: ModuleType) -> None:
     """Leave the choice to libgphoto2 where exactly one camera is on USB."""
-    found = [(name, port) for name, port in gp.Camera.autodetect() if port.startswith("usb")]
+    listed = gp.Camera.autodetect()
+    cameras = [(listed.get_name(index), listed.get_value(index)) for index in range(listed.count())]
+    found = [(name, port) for name, port in cameras if port.startswith("usb")]
     if not found:
         raise CameraNotFoundError(f"no camera found: {_HOW_TO_CONNECT}")
     if len(found) > 1:

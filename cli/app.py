@@ -33,6 +33,8 @@ class _Commands(TyperGroup):
         except SidcapError as error:
             complain(str(error))
             raise typer.Exit(error.exit_code) from error
+        except BrokenPipeError:
+            raise typer.Exit(1) from None  # whoever read the output, `head` for one, has seen enough
         except OSError as error:  # disk full, no permission: the system's own words and the file say it best
             if error.strerror is None:
                 raise

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 
@@ -46,17 +46,24 @@ def _plain(message: str) -> str:
 def without_c_chatter() -> Iterator[None]:
     """Keep libgphoto2 from writing to the terminal: it prints the system's error texts before it reports them.
 
-    The process's own stderr is closed to C code; Python's goes on under another descriptor.
+    C code finds descriptor 2 closed to it; Python's stderr, where it was that one, goes on under another.
     """
     sys.stderr.flush()
     kept, python_stderr = os.dup(2), sys.stderr
-    with open(kept, "w", buffering=1, closefd=False) as stream, open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+    with open(kept, "w", buffering=1) as stream, open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 2)
-        sys.stderr = stream
+        if _descriptor(python_stderr) == 2:
+            sys.stderr = stream
         try:
             yield
         finally:
             stream.flush()
             sys.stderr = python_stderr
             os.dup2(kept, 2)
-            os.close(kept)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):  # a stream that is no file, in a test or a notebook
+        return None

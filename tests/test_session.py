@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -69,21 +71,39 @@ def full_presses(simulated: SimulatedCamera) -> list[ReceivedOperation]:
     ]
 
 
-def test_a_bracket_is_long_shorts_long_and_every_frame_is_sound(camera: Camera, store: Store) -> None:
-    scene = shoot(camera, store, plan_for(camera))
+@dataclass(frozen=True)
+class Shooting:
+    """One bracket that several tests look at."""
+
+    store: Store
+    scene: Scene
+    steps: list[Step]
+
+
+@pytest.fixture(scope="module")
+def shooting(tmp_path_factory: pytest.TempPathFactory) -> Shooting:
+    store = Store.create(tmp_path_factory.mktemp("bracket") / "set")
+    steps: list[Step] = []
+    with SimulatedCamera(size="small", time_scale=TIME_SCALE) as simulated, Camera(simulated.port_string) as camera:
+        scene = shoot(camera, store, plan_for(camera), steps=steps)
+    return Shooting(store, scene, steps)
+
+
+def test_a_bracket_is_long_shorts_long_and_every_frame_is_sound(shooting: Shooting) -> None:
+    scene = shooting.scene
     assert scene.complete
-    assert store.scene(1) == scene
+    assert shooting.store.scene(1) == scene
     assert [frame.path for frame in scene.frames] == [
         "long/00001_00_10s.CR2", "short/00001_00_0.1s.CR2", "short/00001_00_0.033s.CR2", "long/00001_01_10s.CR2",
     ]  # fmt: skip
     assert [pair.ratio.true for pair in scene.pairs] == pytest.approx([101.59, 322.54], abs=0.01)
     assert scene.closing is not None
     assert scene.closing.ratio.true == 1
-    assert validate(store).sound
+    assert validate(shooting.store).sound
 
 
-def test_a_frame_records_how_it_was_obtained(camera: Camera, store: Store) -> None:
-    frame = shoot(camera, store, plan_for(camera)).frames[2]
+def test_a_frame_records_how_it_was_obtained(shooting: Shooting) -> None:
+    frame = shooting.scene.frames[2]
     assert frame.iso.model_dump() == {"requested": 12600, "set": 12800, "exif": 12800}
     assert frame.exposure.nominal_s == pytest.approx(1 / 30)
     assert frame.exposure.true_s == pytest.approx(1 / 32)
@@ -91,7 +111,7 @@ def test_a_frame_records_how_it_was_obtained(camera: Camera, store: Store) -> No
     assert frame.exposure.exif_s == pytest.approx(1 / 30)
     assert frame.camera.model == "Canon EOS 6D"
     assert frame.camera.simulated
-    assert frame.camera in store.dataset().cameras
+    assert frame.camera in shooting.store.dataset().cameras
     assert frame.lens == "EF40mm f/2.8 STM"
     assert frame.black.source == "masked pixels"
     assert frame.black.per_plane_dn == pytest.approx([2048] * 4, abs=3)
@@ -99,6 +119,17 @@ def test_a_frame_records_how_it_was_obtained(camera: Camera, store: Store) -> No
     assert frame.battery == "100%"
     assert frame.settle_s == 2
     assert frame.end_utc > frame.start_utc
+
+
+def test_the_journal_says_what_is_intended_before_it_happens(shooting: Shooting) -> None:
+    events = Journal(shooting.store.journal_path).events()
+    assert [event["event"] for event in events] == ["bracket", *["shot", "frame"] * 4, "complete"]
+    assert events[0]["plan"]["iso_requested"] == 12600
+
+
+def test_who_watches_sees_every_frame(shooting: Shooting) -> None:
+    assert [step.frame for step in shooting.steps if step.phase == "done"] == list(shooting.scene.frames)
+    assert [step.phase for step in shooting.steps if step.index == 1] == ["set", "settle", "expose", "fetch", "done"]
 
 
 @pytest.mark.parametrize(
@@ -134,25 +165,11 @@ def test_the_camera_vanishes_and_what_was_shot_stays(store: Store) -> None:
     ]  # fmt: skip
 
 
-def test_the_journal_says_what_is_intended_before_it_happens(camera: Camera, store: Store) -> None:
-    shoot(camera, store, plan_for(camera))
-    events = Journal(store.journal_path).events()
-    assert [event["event"] for event in events] == ["bracket", *["shot", "frame"] * 4, "complete"]
-    assert events[0]["plan"]["iso_requested"] == 12600
-
-
 def test_a_scene_is_never_shot_over(camera: Camera, store: Store) -> None:
     before = shoot(camera, store, plan_for(camera))
     with pytest.raises(UsageError, match="exists already"):
         shoot(camera, store, plan_for(camera))
     assert store.scene(1) == before
-
-
-def test_who_watches_sees_every_frame(camera: Camera, store: Store) -> None:
-    steps: list[Step] = []
-    scene = shoot(camera, store, plan_for(camera), steps=steps)
-    assert [step.frame for step in steps if step.phase == "done"] == list(scene.frames)
-    assert [step.phase for step in steps if step.index == 1] == ["set", "settle", "expose", "fetch", "done"]
 
 
 def test_a_foreign_file_with_the_same_name_is_left_alone(camera: Camera, store: Store) -> None:
@@ -172,6 +189,12 @@ def test_an_unknown_iso_is_refused_by_the_camera_wing(camera: Camera) -> None:
 def test_no_camera_says_how_to_connect_one() -> None:
     with pytest.raises(CameraNotFoundError, match="--camera simulated"):
         Camera("ptpip:127.0.0.1:9:9")
+
+
+def test_closing_a_camera_leaves_standard_input_open(simulated: SimulatedCamera) -> None:
+    before = os.fstat(0)
+    Camera(simulated.port_string).close()
+    assert os.fstat(0) == before
 
 
 def test_a_port_that_is_none_is_named() -> None:

@@ -1,0 +1,5 @@
+"""``python -m sidcap.cli``: the same as ``sidcap``."""
+
+from sidcap.cli import app
+
+app()

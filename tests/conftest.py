@@ -1,0 +1,47 @@
+"""One small dataset, shot once on the simulated camera, for all tests that need real frames."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sidcap.capture import Camera, Clock, Session, body_of, plan_bracket
+from sidcap.capture.simulated import SimulatedCamera
+from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.words import Split
+
+TIME_SCALE = 40.0
+
+
+@pytest.fixture(scope="session")
+def _shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two scenes, train 00001 and test 10001, ratios 30 and 100."""
+    folder = tmp_path_factory.mktemp("shot")
+    before = os.environ.get("HOME", "")
+    os.environ["HOME"] = str(folder)  # libgphoto2 keeps settings there
+    store = Store.create(folder / "dataset")
+    try:
+        with SimulatedCamera(size="small", time_scale=TIME_SCALE) as simulated, Camera(simulated.port_string) as camera:
+            plan = plan_bracket(
+                iso=12600,
+                ratios=[30, 100],
+                long_s=10,
+                iso_labels=camera.choices("iso"),
+                shutter_labels=camera.choices("shutterspeed"),
+            )
+            session = Session(camera, body_of(camera), store, Clock(TIME_SCALE))
+            for scene, split in ((1, Split.TRAIN), (10001, Split.TEST)):
+                simulated.scene = scene
+                session.shoot(scene, split, plan)
+    finally:
+        os.environ["HOME"] = before
+    return store.root
+
+
+@pytest.fixture
+def dataset(_shot: Path, tmp_path: Path) -> Path:
+    """A copy of the small dataset that a test may change."""
+    return Path(shutil.copytree(_shot, tmp_path / "dataset"))
