@@ -13,7 +13,7 @@ import pytest
 from sidcap.capture import Camera, Clock, Session, Step, body_of, plan_bracket
 from sidcap.capture.journal import Journal
 from sidcap.capture.plan import BracketPlan
-from sidcap.capture.simulated import ReceivedOperation, SimulatedCamera
+from sidcap.capture.simulated import Fault, FaultKind, ReceivedOperation, SimulatedCamera
 from sidcap.data_manifest.errors import CameraError, CameraLostError, CameraNotFoundError, SettingError, UsageError
 from sidcap.data_manifest.schema import Scene
 from sidcap.data_manifest.store import Store
@@ -151,7 +151,9 @@ def test_the_mirror_setting_is_put_back(camera: Camera, store: Store, before: st
 
 
 def test_the_camera_vanishes_and_what_was_shot_stays(store: Store) -> None:
-    with SimulatedCamera(size="small", time_scale=TIME_SCALE, vanish_after_frames=2) as simulated:
+    with SimulatedCamera(
+        size="small", time_scale=TIME_SCALE, faults=[Fault(FaultKind.CABLE_PULLED, at="exposure", count=3)]
+    ) as simulated:
         camera = Camera(simulated.port_string)
         with pytest.raises(CameraLostError, match="check cable and battery") as caught:
             shoot(camera, store, plan_for(camera))

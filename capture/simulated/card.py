@@ -10,7 +10,8 @@ from sidcap.capture.simulated.codes import ROOT_FOLDER, ObjectFormat
 
 STORAGE_ID = 0x00020001
 CAPACITY_BYTES = 31_902_400_512
-"""The card that was in the body that libgphoto2 described."""
+FREE_BYTES = 30_790_516_736
+"""The card that was in the body that libgphoto2 described, and what was free on it."""
 
 ATTRIBUTE_FOLDER = 0x10
 ATTRIBUTE_NEW = 0x20
@@ -19,7 +20,7 @@ ATTRIBUTE_NEW = 0x20
 _DCIM = 0x9000_0000
 _HANDLES_PER_FOLDER = 1 << 18
 _HANDLES_PER_FRAME = 1 << 4
-_CR2_OF_FRAME = 1
+_DIGIT_OF_FORMAT = {ObjectFormat.CANON_CRW3: 1, ObjectFormat.EXIF_JPEG: 2}
 _FRAMES_PER_FOLDER = 9999
 
 
@@ -45,14 +46,20 @@ class StoredObject:
             return file.read() if size is None else file.read(size)
 
 
-def frame_handle(number: int) -> int:
-    """The handle of the ``number``-th frame's CR2 file, counted from 1.
+def frame_handle(number: int, kind: ObjectFormat) -> int:
+    """The handle of the ``number``-th frame's CR2 or JPEG file, counted from 1.
 
     A real body packs folder and file number into it: 100CANON is 0x91900000 (100 << 18), and IMG_0199 of
-    157CANON is 0x92740c7x (libgphoto2's ``ptp-pack.c``). The last digit is a guess for CR2 files.
+    157CANON is 0x92740c7x (libgphoto2's ``ptp-pack.c``). The last digits are guesses.
     """
     folder, in_folder = divmod(number - 1, _FRAMES_PER_FOLDER)
-    return _folder_handle(100 + folder) + (in_folder + 1) * _HANDLES_PER_FRAME + _CR2_OF_FRAME
+    return _folder_handle(100 + folder) + (in_folder + 1) * _HANDLES_PER_FRAME + _DIGIT_OF_FORMAT[kind]
+
+
+def frame_name(number: int, kind: ObjectFormat) -> str:
+    """The name of the ``number``-th frame's file."""
+    extension = "JPG" if kind is ObjectFormat.EXIF_JPEG else "CR2"
+    return f"IMG_{(number - 1) % _FRAMES_PER_FOLDER + 1:04d}.{extension}"
 
 
 def _folder_handle(folder_number: int) -> int:
@@ -65,8 +72,13 @@ class MemoryCard:
     The directory is made when the card is, and holds nothing that is not on the card.
     """
 
-    def __init__(self, root: Path, *, formatted: datetime) -> None:
+    def __init__(self, root: Path, *, formatted: datetime, free_bytes: int = FREE_BYTES) -> None:
         self._root = root
+        self._free_bytes = free_bytes
+        self.is_full = False
+        """Says that there is no room, whatever there is, until something is deleted."""
+        self.has_failed = False
+        """Can neither be read nor written."""
         self._formatted = formatted
         self._objects: dict[int, StoredObject] = {}
         self._make_folder(_DCIM, parent=0, name="DCIM")
@@ -74,7 +86,9 @@ class MemoryCard:
 
     @property
     def free_bytes(self) -> int:
-        return CAPACITY_BYTES - sum(stored.size for stored in self._objects.values())
+        if self.is_full or self.has_failed:
+            return 0
+        return max(self._free_bytes - sum(stored.size for stored in self._objects.values()), 0)
 
     def find(self, handle: int) -> StoredObject | None:
         return self._objects.get(handle)
@@ -87,18 +101,17 @@ class MemoryCard:
     def everything(self) -> list[StoredObject]:
         return list(self._objects.values())
 
-    def store(self, data: bytes, *, number: int, taken: datetime) -> StoredObject:
-        """Writes the CR2 file of the ``number``-th frame."""
-        folder_number, in_folder = divmod(number - 1, _FRAMES_PER_FOLDER)
-        self.current_folder = self._frame_folder(100 + folder_number)
-        name = f"IMG_{in_folder + 1:04d}.CR2"
+    def store(self, data: bytes, kind: ObjectFormat, *, number: int, taken: datetime) -> StoredObject:
+        """Writes a file of the ``number``-th frame."""
+        self.current_folder = self._frame_folder(100 + (number - 1) // _FRAMES_PER_FOLDER)
+        name = frame_name(number, kind)
         path = self._path(self.current_folder) / name
         path.write_bytes(data)
         stored = StoredObject(
-            handle=frame_handle(number),
+            handle=frame_handle(number, kind),
             parent=self.current_folder,
             name=name,
-            format=ObjectFormat.CANON_CRW3,
+            format=kind,
             taken=taken,
             size=len(data),
             content=path,
@@ -114,6 +127,7 @@ class MemoryCard:
         """Removes a file. Folders stay."""
         self._path(stored.handle).unlink()
         del self._objects[stored.handle]
+        self.is_full = False
 
     def _frame_folder(self, folder_number: int) -> int:
         handle = _folder_handle(folder_number)

@@ -22,6 +22,10 @@ class SimClock:
         """Simulated seconds since power-on."""
         return (time.monotonic() - self._power_on_monotonic_s) * self.time_scale
 
+    def set_utc(self, now: datetime) -> None:
+        """Somebody sets the camera's date and time."""
+        self._power_on = now - timedelta(seconds=self.now_s())
+
     def utc(self, at_s: float) -> datetime:
         """The camera's date and time ``at_s`` simulated seconds after power-on."""
         return self._power_on + timedelta(seconds=at_s)

@@ -51,6 +51,9 @@ class OperationCode(IntEnum):
     EOS_RemoteReleaseOff = 0x9129
     EOS_ResetMirrorLockupState = 0x9130
     EOS_SetRequestOLCInfoGroup = 0x913D
+    EOS_GetViewFinderData = 0x9153
+    EOS_DoAf = 0x9154
+    EOS_DriveLens = 0x9155
     EOS_AfCancel = 0x9160
     MTP_GetObjectPropsSupported = 0x9801
 
@@ -69,21 +72,27 @@ class ResponseCode(IntEnum):
     ObjectWriteProtected = 0x200D
     AccessDenied = 0x200F
     NoThumbnailPresent = 0x2010
+    StoreNotAvailable = 0x2013
     DeviceBusy = 0x2019
     InvalidDevicePropFormat = 0x201B
     InvalidDevicePropValue = 0x201C
     InvalidParameter = 0x201D
     SessionAlreadyOpened = 0x201E
+    EOS_OperationRefused = 0xA005
+    EOS_ObjectNotReady = 0xA102
 
 
 class EventCode(IntEnum):
     """Records in the answer to ``EOS_GetEvent`` (``PTP_EC_CANON_EOS_``)."""
 
     ObjectAddedEx = 0xC181
+    ObjectRemoved = 0xC182
     RequestObjectTransfer = 0xC186
     PropValueChanged = 0xC189
     AvailListChanged = 0xC18A
     CameraStatusChanged = 0xC18B
+    WillSoonShutdown = 0xC18D
+    BulbExposureTime = 0xC194
     OLCInfoChanged = 0xC1A5
 
 
@@ -92,6 +101,7 @@ class ObjectFormat(IntEnum):
 
     Association = 0x3001
     """A folder."""
+    EXIF_JPEG = 0x3801
     CANON_CRW3 = 0xB103
     """A CR2 file."""
 

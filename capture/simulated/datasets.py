@@ -13,7 +13,7 @@ from datetime import datetime
 from sidcap.capture.simulated import identity
 from sidcap.capture.simulated.card import CAPACITY_BYTES, STORAGE_ID, StoredObject
 from sidcap.capture.simulated.codes import DataType, EventCode, ObjectFormat
-from sidcap.capture.simulated.properties import Property, PropertyCode, Value, encode_value
+from sidcap.capture.simulated.properties import Property, PropertyCode, Value, ValueType, encode_value
 
 END_OF_EVENTS = struct.pack("<II", 8, 0)
 """The record that closes every answer to ``EOS_GetEvent``."""
@@ -65,11 +65,8 @@ def device_info(serial: str) -> bytes:
 
 
 def eos_device_info() -> bytes:
-    """Canon's DeviceInfoEx: total length, then counted arrays of events, properties and something unknown.
-
-    The last must not be empty: libgphoto2 2.5.30 takes that for an error and never finishes its preparations.
-    """
-    arrays = u32_array(tuple(EventCode)) + u32_array(tuple(PropertyCode)) + u32_array((0,))
+    """Canon's DeviceInfoEx: total length, then counted arrays of events, properties and something unknown."""
+    arrays = b"".join(map(u32_array, (identity.EOS_EVENTS, identity.EOS_PROPERTIES, identity.EOS_UNKNOWN)))
     return struct.pack("<I", 4 + len(arrays)) + arrays
 
 
@@ -84,9 +81,9 @@ def standard_property_value(data_type: DataType, value: int | str) -> bytes:
     raise TypeError(f"{value!r} is not a {data_type.name}")
 
 
-def standard_property(code: int) -> bytes:
+def standard_property(code: int, value: int | str) -> bytes:
     """DevicePropDesc of one of ``identity.STANDARD_PROPERTIES``, read-only."""
-    data_type, value = identity.STANDARD_PROPERTIES[code]
+    data_type, _ = identity.STANDARD_PROPERTIES[code]
     packed = standard_property_value(data_type, value)
     if code == identity.BATTERY_LEVEL:
         levels = identity.BATTERY_LEVELS_PERCENT
@@ -98,7 +95,8 @@ def standard_property(code: int) -> bytes:
 
 def storage_info(free_bytes: int) -> bytes:
     """StorageInfo: removable memory, DCF file system, read and write; free images are not counted."""
-    return struct.pack("<HHHQQI", 4, 3, 0, CAPACITY_BYTES, free_bytes, 0xFFFFFFFF) + text("SD") + text("")
+    capacity_bytes = max(CAPACITY_BYTES, free_bytes)
+    return struct.pack("<HHHQQI", 4, 3, 0, capacity_bytes, free_bytes, 0xFFFFFFFF) + text("SD") + text("")
 
 
 def object_info(stored: StoredObject) -> bytes:
@@ -145,16 +143,32 @@ def _event(code: EventCode, body: bytes) -> bytes:
     return struct.pack("<II", 8 + len(body), code) + body
 
 
-def property_value(code: PropertyCode, description: Property, value: Value) -> bytes:
-    """Event: a property has this value."""
-    encoded = encode_value(description.type, value)
-    return _event(EventCode.PropValueChanged, struct.pack("<I", code) + encoded)
+def event_name(event: bytes) -> str:
+    """libgphoto2's name of an event record."""
+    return EventCode(struct.unpack_from("<I", event, 4)[0]).name
 
 
-def property_choices(code: PropertyCode, description: Property) -> bytes:
-    """Event: a property can be set to these values (list kind 3), or to none."""
-    values = b"".join(encode_value(description.type, value) for value in description.choices)
-    return _event(EventCode.AvailListChanged, struct.pack("<III", code, 3, len(description.choices)) + values)
+def property_value(code: PropertyCode, description: Property, value: Value) -> list[bytes]:
+    """Events: a property has this value. One event, except for what comes in several records."""
+    if description.type is ValueType.RECORDS and isinstance(value, tuple):
+        return [property_bytes(code, record) for record in value if isinstance(record, bytes)]
+    return [property_bytes(code, encode_value(description.type, value))]
+
+
+def property_bytes(code: int, value: bytes) -> bytes:
+    """Event: a property has a value that is encoded already."""
+    return _event(EventCode.PropValueChanged, struct.pack("<I", code) + value)
+
+
+def property_choices(code: PropertyCode, description: Property, choices: Sequence[Value]) -> bytes:
+    """Event: what a property can be set to.
+
+    The record says first what kind of property it is: 1 read only, 3 one of these values, 7 anything (of the
+    kinds that a 6D announces; what they mean is inferred from which have which).
+    """
+    kind = 3 if choices else 7 if description.writable else 1
+    values = b"".join(encode_value(description.type, value) for value in choices)
+    return _event(EventCode.AvailListChanged, struct.pack("<III", code, kind, len(choices)) + values)
 
 
 def camera_status(*, busy: bool) -> bytes:
@@ -187,6 +201,27 @@ def button_info(button: int) -> bytes:
     """Event: Canon's "OLC" record with its group 0x0001, the shutter button."""
     body = struct.pack("<HHHH", 0x0001, 0, button, 0)
     return _event(EventCode.OLCInfoChanged, struct.pack("<I", 4 + len(body)) + body)
+
+
+def focus_info(*, in_focus: bool) -> bytes:
+    """Event: Canon's "OLC" record with its group 0x0100, how the autofocus ended (bytes as libgphoto2 reads them)."""
+    body = struct.pack("<HH6B", 0x0100, 0, 0, 0, 0, 0, *((1, 1) if in_focus else (2, 0)))
+    return _event(EventCode.OLCInfoChanged, struct.pack("<I", 4 + len(body)) + body)
+
+
+def object_removed(handle: int) -> bytes:
+    """Event: a file is no longer on the card."""
+    return _event(EventCode.ObjectRemoved, struct.pack("<I", handle))
+
+
+def bulb_time(seconds: int) -> bytes:
+    """Event: a bulb exposure has lasted so many whole seconds."""
+    return _event(EventCode.BulbExposureTime, struct.pack("<I", seconds))
+
+
+def will_soon_shut_down() -> bytes:
+    """Event: the camera is about to switch itself off."""
+    return _event(EventCode.WillSoonShutdown, struct.pack("<I", 0))
 
 
 def _c_string(content: str) -> bytes:

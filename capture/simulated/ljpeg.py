@@ -21,7 +21,7 @@ MAX_PRECISION = 14
 # A code of 12 bits and 14 bits of difference leave room for their length in the same 32-bit table entry.
 _MAX_CODE_LENGTH = 12
 _LENGTH_BITS = 5
-_SAMPLES_PER_BLOCK = 1 << 16  # keeps a block's temporaries inside the second-level cache
+_SAMPLES_PER_BLOCK = 1 << 15  # keeps a block's temporaries inside the second-level cache
 
 
 def encode(samples: NDArray[np.uint16], precision: int = MAX_PRECISION) -> bytes:

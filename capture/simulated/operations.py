@@ -17,13 +17,16 @@ and ``camera_trigger_canon_eos_capture``)::
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from sidcap.capture.simulated import datasets, identity
 from sidcap.capture.simulated.body import Body
 from sidcap.capture.simulated.card import STORAGE_ID
+from sidcap.capture.simulated.clock import SimClock
 from sidcap.capture.simulated.codes import (
     ANY_STORAGE,
     ROOT_FOLDER,
@@ -32,6 +35,7 @@ from sidcap.capture.simulated.codes import (
     ResponseCode,
     operation_name,
 )
+from sidcap.capture.simulated.faults import Fault, FaultKind, FaultPlan
 from sidcap.capture.simulated.ptpip import Reply, Request
 from sidcap.capture.simulated.received import ReceivedOperation
 
@@ -44,20 +48,50 @@ class PtpSession:
     ``record`` is told of every operation before it is answered.
     """
 
-    def __init__(self, body: Body, record: Callable[[ReceivedOperation], None]) -> None:
+    def __init__(
+        self, body: Body, clock: SimClock, faults: FaultPlan, record: Callable[[ReceivedOperation], None]
+    ) -> None:
         self.body = body
+        self._clock = clock
+        self._faults = faults
+        self._busy_until_s: dict[str, float] = {}
         self.is_open = False
         self.remote_mode = 0
         self._record = record
 
     def respond(self, request: Request) -> Reply:
-        self._record(ReceivedOperation(request.code, operation_name(request.code), request.params))
+        name = operation_name(request.code)
+        self._record(ReceivedOperation(request.code, name, request.params))
+        faults = self._faults.happens(name)
+        if faults:
+            self.body.suffer({kind: fault for kind, fault in faults.items() if kind is not FaultKind.CABLE_PULLED})
+        if not self.body.is_on:
+            return Reply(ResponseCode.GeneralError)
+        if self._is_busy(name, faults.get(FaultKind.BUSY)):
+            return Reply(ResponseCode.DeviceBusy)
+        reply = spoilt(self._answer(request), faults)
+        if FaultKind.CABLE_PULLED in faults:
+            self.body.suffer({FaultKind.CABLE_PULLED: faults[FaultKind.CABLE_PULLED]})
+        return reply
+
+    def _is_busy(self, name: str, fault: Fault | None) -> bool:
+        """Whether an operation is answered "busy" because of a fault, then or now."""
+        now_s = self._clock.now_s()
+        if fault is not None:
+            self._busy_until_s[name] = now_s + fault.number
+        return now_s < self._busy_until_s.get(name, now_s)
+
+    def _answer(self, request: Request) -> Reply:
         operation = OPERATIONS.get(request.code)
         if operation is None:
             return Reply(ResponseCode.OperationNotSupported)
         if not self.is_open and request.code not in WITHOUT_SESSION:
             return Reply(ResponseCode.SessionNotOpen)
         self.body.catch_up()
+        if request.code not in KEEPING_NOBODY_AWAKE:
+            self.body.used()
+        if request.code in NEEDING_THE_CARD and self.body.card.has_failed:
+            return Reply(ResponseCode.StoreNotAvailable)
         return operation(self, request)
 
     def hung_up(self) -> None:
@@ -104,7 +138,7 @@ def _get_remote_mode(session: PtpSession, _: Request) -> Reply:
 
 
 def _nothing_to_do(_session: PtpSession, _: Request) -> Reply:
-    """For what has no effect on a simulated body: its buttons are not pressed, it does not fall asleep."""
+    """For what has no effect beyond being asked for: nobody presses the body's own buttons."""
     return OK
 
 
@@ -117,7 +151,7 @@ def _set_event_mode(session: PtpSession, request: Request) -> Reply:
 
 
 def _get_event(session: PtpSession, _: Request) -> Reply:
-    return _data(session.body.take_events())
+    return _data(session.body.state.take_events())
 
 
 def _get_eos_device_info(_session: PtpSession, _: Request) -> Reply:
@@ -144,26 +178,34 @@ def _set_host_capacity(session: PtpSession, request: Request) -> Reply:
     return OK
 
 
-def _get_standard_property(_session: PtpSession, request: Request) -> Reply:
-    if request.param(0) not in identity.STANDARD_PROPERTIES:
+def _get_standard_property(session: PtpSession, request: Request) -> Reply:
+    code = request.param(0)
+    if code not in identity.STANDARD_PROPERTIES:
         return Reply(ResponseCode.DevicePropNotSupported)
-    return _data(datasets.standard_property(request.param(0)))
+    return _data(datasets.standard_property(code, _standard_value(session, code)))
 
 
-def _get_standard_property_value(_session: PtpSession, request: Request) -> Reply:
-    if request.param(0) not in identity.STANDARD_PROPERTIES:
+def _get_standard_property_value(session: PtpSession, request: Request) -> Reply:
+    code = request.param(0)
+    if code not in identity.STANDARD_PROPERTIES:
         return Reply(ResponseCode.DevicePropNotSupported)
-    return _data(datasets.standard_property_value(*identity.STANDARD_PROPERTIES[request.param(0)]))
+    data_type, _ = identity.STANDARD_PROPERTIES[code]
+    return _data(datasets.standard_property_value(data_type, _standard_value(session, code)))
+
+
+def _standard_value(session: PtpSession, code: int) -> int | str:
+    _, value = identity.STANDARD_PROPERTIES[code]
+    return session.body.battery.percent if code == identity.BATTERY_LEVEL else value
 
 
 # The shutter button.
 
 
 def _press(session: PtpSession, request: Request) -> Reply:
-    """The second parameter says whether a half press focuses; the lens stands on manual focus."""
+    """The second parameter switches the autofocus of a half press off."""
     if request.param(0) not in (1, 2, 3):
         return Reply(ResponseCode.InvalidParameter)
-    return Reply(session.body.press(ReleaseButton(request.param(0))))
+    return Reply(session.body.press(ReleaseButton(request.param(0)), autofocus=request.param(1) == 0))
 
 
 def _let_go(session: PtpSession, request: Request) -> Reply:
@@ -176,6 +218,25 @@ def _let_go(session: PtpSession, request: Request) -> Reply:
 def _reset_mirror_lockup(session: PtpSession, _: Request) -> Reply:
     session.body.reset_mirror_lockup()
     return OK
+
+
+# Live view and the lens.
+
+
+def _get_live_view(session: PtpSession, _: Request) -> Reply:
+    """Blocks of a length, a kind (1: the picture) and data; a real body sends some of other kinds, too."""
+    picture = session.body.live_view_picture()
+    if picture is None:
+        return Reply(ResponseCode.EOS_ObjectNotReady)
+    return _data(struct.pack("<II", 8 + len(picture), 1) + picture)
+
+
+def _autofocus(session: PtpSession, _: Request) -> Reply:
+    return Reply(session.body.look_for_focus())
+
+
+def _drive_lens(session: PtpSession, request: Request) -> Reply:
+    return Reply(session.body.drive_lens(request.param(0)))
 
 
 # The card.
@@ -314,6 +375,9 @@ OPERATIONS: Mapping[int, Operation] = MappingProxyType(
         OperationCode.EOS_RemoteReleaseOff: _let_go,
         OperationCode.EOS_ResetMirrorLockupState: _reset_mirror_lockup,
         OperationCode.EOS_SetRequestOLCInfoGroup: _nothing_to_do,
+        OperationCode.EOS_GetViewFinderData: _get_live_view,
+        OperationCode.EOS_DoAf: _autofocus,
+        OperationCode.EOS_DriveLens: _drive_lens,
         OperationCode.EOS_AfCancel: _nothing_to_do,
         OperationCode.MTP_GetObjectPropsSupported: _get_supported_object_properties,
     }
@@ -322,3 +386,44 @@ OPERATIONS: Mapping[int, Operation] = MappingProxyType(
 
 WITHOUT_SESSION = frozenset({OperationCode.GetDeviceInfo, OperationCode.OpenSession})
 """Operations that need no open session."""
+
+KEEPING_NOBODY_AWAKE = frozenset({OperationCode.EOS_GetEvent, OperationCode.GetDeviceInfo})
+"""Operations that do not put off the automatic power-off. A guess."""
+
+NEEDING_THE_CARD = frozenset(
+    {
+        OperationCode.GetStorageInfo,
+        OperationCode.EOS_GetStorageInfo,
+        OperationCode.GetObjectHandles,
+        OperationCode.GetNumObjects,
+        OperationCode.EOS_GetObjectInfoEx,
+        OperationCode.DeleteObject,
+        OperationCode.EOS_DeleteObject,
+    }
+)
+
+
+def spoilt(reply: Reply, faults: Mapping[FaultKind, Fault]) -> Reply:
+    """An answer as the host gets it."""
+    if FaultKind.REPLY_LATE in faults:
+        reply = replace(reply, delay_s=faults[FaultKind.REPLY_LATE].number)
+    data = reply.data
+    if data is None:
+        return reply
+    if FaultKind.BITS_FLIPPED in faults:
+        data = _with_flipped_bits(data, round(faults[FaultKind.BITS_FLIPPED].number))
+    if FaultKind.TRANSFER_TRUNCATED in faults:
+        kept = faults[FaultKind.TRANSFER_TRUNCATED].value
+        data = data[: len(data) // 2 if kept is None else round(kept)]
+    if FaultKind.TRANSFER_EMPTY in faults:
+        data = b""
+    return replace(reply, data=data)
+
+
+def _with_flipped_bits(data: bytes, count: int) -> bytes:
+    """The same bits of the same number of bytes each time, spread over all of them."""
+    flipped = bytearray(data)
+    places = random.Random(len(data)).sample(range(8 * len(data)), min(count, 8 * len(data)))  # noqa: S311
+    for place in places:
+        flipped[place // 8] ^= 1 << place % 8
+    return bytes(flipped)

@@ -101,11 +101,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer. ``data`` is None where the operation has no data to send, or failed."""
+    """The answer. ``data`` is None where the operation has no data to send, or failed.
+
+    ``delay_s``: real seconds that it is held back.
+    """
 
     code: int
     params: tuple[int, ...] = ()
     data: bytes | None = None
+    delay_s: float = 0.0
 
 
 class Responder(Protocol):
@@ -280,6 +284,7 @@ class PtpIpServer:
                 request = await _read_request(reader, writer)
                 link.heard()
                 reply = link.responder.respond(request)
+                await asyncio.sleep(reply.delay_s)
                 await _send(writer, encode_reply(request, reply))
         finally:
             link.cut()

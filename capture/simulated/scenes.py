@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from sidcap.capture.simulated.canvas import LIGHT_SCALE, Canvas, Pixels
 from sidcap.capture.simulated.compositions import KINDS
 from sidcap.capture.simulated.sensor import Geometry
 from sidcap.data_manifest.errors import UsageError
+
+SceneChoice = int | Literal["flat", "capped"]
+"""A scene's number, an evenly lit wall, or the cap on the lens."""
 
 MARGIN_PX = 144  # the scene beyond each side of the sensor, for displacements
 # Electrons that red, green and blue pixels collect from a neutral surface in daylight, relative to green.
@@ -58,21 +62,37 @@ class Scene:
             yield radiance
 
 
-def render(number: int, geometry: Geometry) -> Scene:
-    """Scene ``number`` as it falls on a sensor of this geometry. Raises UsageError for a negative number."""
-    if number < 0:
-        raise UsageError(f"there is no scene {number}: the simulated scenes are numbered from 0")
-    kind = KINDS[number % len(KINDS)]
-    canvas = Canvas(
+def render(choice: SceneChoice, geometry: Geometry) -> Scene:
+    """A scene as it falls on a sensor of this geometry. Raises UsageError for one that does not exist."""
+    if choice == "flat":
+        return _plain(geometry, e_per_s=MEAN_GREEN_E_PER_S)
+    if choice == "capped":
+        return _plain(geometry, e_per_s=0.0)
+    if not isinstance(choice, int) or choice < 0:
+        raise UsageError(f"there is no scene {choice!r}: choose a number from 0 on, flat or capped")
+    canvas = _empty_canvas(geometry, choice)
+    KINDS[choice % len(KINDS)](canvas)
+    return _exposed_for(canvas)
+
+
+def _plain(geometry: Geometry, e_per_s: float) -> Scene:
+    """The same light everywhere, from a white surface that reflects all of it: ``e_per_s`` from green."""
+    canvas = _empty_canvas(geometry, seed=0)
+    canvas.pixels[..., :3] = 255
+    light = np.full_like(canvas.light, e_per_s) * np.array(CHANNEL_RESPONSE, np.float32)
+    red, _, blue = CHANNEL_RESPONSE
+    return Scene(canvas.pixels, light, white_balance=(1 / red, 1.0, 1 / blue), e_per_s_per_light=e_per_s)
+
+
+def _empty_canvas(geometry: Geometry, seed: int) -> Canvas:
+    return Canvas(
         visible_height_px=geometry.rows - geometry.top,
         visible_width_px=geometry.columns - geometry.left,
         left_px=geometry.left + MARGIN_PX,
         top_px=geometry.top + MARGIN_PX,
         shape_px=(geometry.rows + 2 * MARGIN_PX, geometry.columns + 2 * MARGIN_PX),
-        rng=np.random.default_rng(number),
+        rng=np.random.default_rng(seed),
     )
-    kind(canvas)
-    return _exposed_for(canvas)
 
 
 def _exposed_for(canvas: Canvas) -> Scene:

@@ -1,14 +1,17 @@
 """The sensor: from electrons per second to raw numbers.
 
-raw = round((S + N(0, read noise) + offset) / gain + black), clipped at the white level, where S is Poisson
-distributed with mean exposure x (radiance x photo response + dark current). Gains, white levels and the read noise
-at ISO 100 and 6400 are measured values of an EOS 6D; what nobody has published is a guess and called one.
+raw = round((S + N(0, read noise) + offset + row noise) / gain + black), clipped at the white level, where S is Poisson
+distributed with mean exposure x (radiance x photo response + dark current + amplifier glow). Gains, white levels and
+the read noise at ISO 100 and 6400 are measured values of an EOS 6D; what nobody has published is a guess and called
+one. Noise that arises before the ISO amplifier counts in electrons, what comes after it in raw numbers: the latter is
+what makes bands visible at low ISO only.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import NormalDist
 
 import cv2
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 
 from sidcap.data_manifest.errors import UsageError
 
-ROWS_PER_BLOCK = 16  # keeps the temporaries of an exposure inside the second-level cache
+ROWS_PER_BLOCK = 8  # keeps the temporaries of an exposure inside the second-level cache
 
 
 @dataclass(frozen=True)
@@ -56,23 +59,47 @@ _WHITE_DN_REDUCED = 13225
 _REDUCED_WHITE_ISO = frozenset((160, 320, 640, 1250, 2500, 5000, 10000, 20000))  # RawTherapee camconst
 
 
+# What the body multiplies the finished numbers by at wide apertures: RawTherapee camconst for f/2.8 and f/2; that it is
+# 1 from f/4 on and goes on rising below f/2 is a guess.
+_SCALING_AT_F_NUMBER = ((1.4, 1.062), (2.0, 1.030), (2.8, 1.010), (4.0, 1.0))
+
+
 @dataclass(frozen=True)
 class SensorParameters:
-    """What characterises a sensor. ``_rms`` are standard deviations from pixel to pixel."""
+    """What characterises a sensor. ``_rms`` are standard deviations from pixel to pixel, row or column."""
 
     black_dn: float = 2048.0  # RawTherapee, LibRaw
     full_well_e: float = 79546.0  # Magic Lantern, saturation at ISO 100
     # Noise before and after the ISO amplifier, solved from 26 e- at ISO 100 (quoted) and 1.7 e- at ISO 6400 (measured).
     upstream_noise_e: float = 1.648
     downstream_noise_dn: float = 4.39
+
+    # The same in every frame of a body.
     photo_response_rms: float = 0.006  # guess, relative
     offset_rms_e: float = 0.30  # guess
     column_offset_rms_e: float = 0.12  # guess
+    column_offset_rms_dn: float = 0.30  # guess
     row_offset_rms_e: float = 0.06  # guess
-    dark_current_e_per_s: float = 0.05  # guess, at room temperature
+
+    # Drawn anew for each frame. One tenth of the pixels' noise is where the eye begins to see lines.
+    row_noise_rms_e: float = 0.10  # guess
+    row_noise_rms_dn: float = 0.35  # guess
+    banding_rms_dn: float = 0.50  # guess; bands of about banding_width_rows
+    banding_width_rows: float = 12.0  # guess
+
+    # What comes without light, at reference_c.
+    dark_current_e_per_s: float = 0.05  # guess
+    dark_reference_c: float = 20.0
+    dark_doubling_k: float = 6.5  # measured on an EOS 1000D (fredmi.fr, "Le courant d'obscurite"); 5 to 8 on others
     hot_pixel_fraction: float = 2e-4  # guess
     hot_pixel_median_e_per_s: float = 3.0  # guess; rates are log-normal
     hot_pixel_spread: float = 1.3  # guess, standard deviation of the logarithm
+
+    # The output amplifiers, taken to sit at the right edge. They shine (infrared, which a mask over the pixels keeps
+    # off) and warm the silicon near them (which it does not).
+    glow_e_per_s: float = 0.25  # guess, at the middle of the edge, at reference_c; with temperature as the dark current
+    glow_reach: float = 0.06  # guess, of the width; falls to 1/e
+    edge_warmth: float = 0.8  # guess, dark current at the edge relative to the rest, less 1; reaches as far
 
     def gain_e_per_dn(self, iso: int) -> float:
         """Electrons per raw number: measured at full stops, interpolated between them in the logarithm.
@@ -83,13 +110,23 @@ class SensorParameters:
         return float(np.exp(np.interp(np.log(iso), isos, gains)))
 
     def read_noise_e(self, iso: int) -> float:
-        """Standard deviation of a dark pixel of zero exposure, from frame to frame."""
+        """Standard deviation of a dark pixel of zero exposure, from frame to frame, rows' noise left out."""
         return float(np.hypot(self.upstream_noise_e, self.downstream_noise_dn * self.gain_e_per_dn(iso)))
 
     def white_dn(self, iso: int) -> int:
         """Highest raw number: where the converter or the pixel saturates."""
         converter = _WHITE_DN_REDUCED if iso in _REDUCED_WHITE_ISO else _WHITE_DN
         return min(converter, int(self.black_dn + self.full_well_e / self.gain_e_per_dn(iso)))
+
+    def thermal_factor(self, sensor_c: float) -> float:
+        """Dark current at a temperature relative to ``dark_reference_c``."""
+        return float(2 ** ((sensor_c - self.dark_reference_c) / self.dark_doubling_k))
+
+
+def aperture_scaling(aperture: float) -> float:
+    """What raw numbers above black are multiplied by at this f-number."""
+    f_numbers, factors = zip(*_SCALING_AT_F_NUMBER, strict=True)
+    return float(np.interp(np.log(aperture), np.log(f_numbers), factors))
 
 
 @dataclass(frozen=True)
@@ -100,10 +137,12 @@ class FixedPattern:
     of the time and a quarter of the memory of normal deviates, and nothing in a picture tells the difference.
     """
 
+    geometry: Geometry
     parameters: SensorParameters
     response_rank: NDArray[np.uint8] = field(repr=False)
     offset_rank: NDArray[np.uint8] = field(repr=False)
     column_offset_e: NDArray[np.float32] = field(repr=False)
+    column_offset_dn: NDArray[np.float32] = field(repr=False)
     row_offset_e: NDArray[np.float32] = field(repr=False)
     hot_pixel: NDArray[np.intp] = field(repr=False)  # index into the flattened frame, ascending
     hot_e_per_s: NDArray[np.float32] = field(repr=False)
@@ -113,21 +152,34 @@ class FixedPattern:
         table = 1 + self.parameters.photo_response_rms * _NORMAL_QUANTILES
         return np.asarray(cv2.LUT(self.response_rank[rows], table), np.float32)
 
-    def offset_e(self, rows: slice) -> NDArray[np.float32]:
-        """What is added to every frame, electrons."""
+    def pixel_offset_e(self, rows: slice) -> NDArray[np.float32]:
+        """What each pixel adds to every frame, electrons; columns and rows left out."""
         table = self.parameters.offset_rms_e * _NORMAL_QUANTILES
-        offset = np.asarray(cv2.LUT(self.offset_rank[rows], table), np.float32)
-        offset += self.column_offset_e
-        offset += self.row_offset_e[rows, None]
-        return offset
+        return np.asarray(cv2.LUT(self.offset_rank[rows], table), np.float32)
 
-    def add_dark_current(self, rows: slice, e_per_s: NDArray[np.float32]) -> None:
-        """Add to the electrons per second of these rows what comes without light."""
-        e_per_s += np.float32(self.parameters.dark_current_e_per_s)
-        columns = self.response_rank.shape[1]
+    @cached_property
+    def edge(self) -> NDArray[np.float32]:
+        """How near each column is to the amplifiers at the right edge: 1 there, falling exponentially."""
+        columns = self.geometry.columns
+        distance = np.arange(columns - 1, -1, -1) / columns
+        return np.exp(-distance / self.parameters.glow_reach).astype(np.float32)
+
+    def add_dark(self, rows: slice, e_per_s: NDArray[np.float32], sensor_c: float) -> None:
+        """Add to the electrons per second of these rows what comes without light: dark current, hot pixels, glow."""
+        p, columns = self.parameters, self.geometry.columns
+        hotter, edge = p.thermal_factor(sensor_c), self.edge
+        e_per_s += np.float32(p.dark_current_e_per_s * hotter) * (1 + np.float32(p.edge_warmth) * edge)
         first, last = np.searchsorted(self.hot_pixel, (rows.start * columns, rows.stop * columns))
         # Two hot pixels may fall together: then both rates count.
-        np.add.at(e_per_s.ravel(), self.hot_pixel[first:last] - rows.start * columns, self.hot_e_per_s[first:last])
+        hot = self.hot_e_per_s[first:last] * np.float32(hotter)
+        np.add.at(e_per_s.ravel(), self.hot_pixel[first:last] - rows.start * columns, hot)
+
+        lit_rows = slice(max(rows.start, self.geometry.top), rows.stop)
+        near = columns - int(5 * p.glow_reach * columns)  # farther off it is below a hundredth
+        height = self.geometry.rows
+        along = np.sin(np.pi * (np.arange(lit_rows.start, lit_rows.stop) + 0.5) / height).astype(np.float32)
+        glow = np.float32(p.glow_e_per_s * hotter) * edge[near:]
+        e_per_s[lit_rows.start - rows.start :, near:] += along[:, None] * glow
 
 
 _NORMAL_QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)], np.float32)
@@ -140,55 +192,104 @@ def fixed_pattern(serial: str, geometry: Geometry, parameters: SensorParameters)
     rows, columns = geometry.shape
     response, offset = (rng.integers(0, 256, geometry.shape, np.uint8) for _ in range(2))
     hot = round(parameters.hot_pixel_fraction * rows * columns)
+    rates = parameters.hot_pixel_median_e_per_s * rng.lognormal(0, parameters.hot_pixel_spread, hot)
     return FixedPattern(
+        geometry=geometry,
         parameters=parameters,
         response_rank=response,
         offset_rank=offset,
         column_offset_e=rng.normal(0, parameters.column_offset_rms_e, columns).astype(np.float32),
+        column_offset_dn=rng.normal(0, parameters.column_offset_rms_dn, columns).astype(np.float32),
         row_offset_e=rng.normal(0, parameters.row_offset_rms_e, rows).astype(np.float32),
         hot_pixel=np.sort(rng.integers(0, rows * columns, hot)),
-        hot_e_per_s=(parameters.hot_pixel_median_e_per_s * rng.lognormal(0, parameters.hot_pixel_spread, hot)).astype(
-            np.float32
-        ),
+        hot_e_per_s=rates.astype(np.float32),
     )
+
+
+DARKNESS = np.zeros(1, np.float32)
+"""A radiance for exposures behind a closed shutter."""
 
 
 def expose(
     radiance_e_per_s: NDArray[np.float32],
     pattern: FixedPattern,
     *,
-    light: float,
+    light: NDArray[np.float32] | float,
     iso: int,
     shutter_s: float,
     rng: np.random.Generator,
+    sensor_c: float = 20.0,
 ) -> NDArray[np.uint16]:
-    """One frame, uint16 (rows, columns), of a Bayer mosaic of radiance; masked pixels have none.
+    """One frame as the converter delivers it, uint16 (rows, columns), of a Bayer mosaic of radiance.
 
-    ``light`` multiplies the radiance (aperture, brightness of the scene).
+    Masked pixels must have no radiance; ``DARKNESS`` will do for all. ``light`` multiplies the radiance: a number, or
+    one for each row. ``sensor_c`` is the mean temperature of the exposure.
 
     Raises UsageError where radiance and pattern are not of one size.
     """
-    if radiance_e_per_s.shape != pattern.response_rank.shape:
-        raise UsageError(f"radiance is {radiance_e_per_s.shape}, the sensor {pattern.response_rank.shape}")
-    parameters = pattern.parameters
+    shape = pattern.geometry.shape
+    if radiance_e_per_s is not DARKNESS and radiance_e_per_s.shape != shape:
+        raise UsageError(f"radiance is {radiance_e_per_s.shape}, the sensor {shape}")
+    parameters, (height, _) = pattern.parameters, shape
     gain, white = parameters.gain_e_per_dn(iso), parameters.white_dn(iso)
     read_noise = parameters.read_noise_e(iso)
-    height, _ = radiance_e_per_s.shape
-    raw = np.empty_like(radiance_e_per_s, np.uint16)
+    radiance = np.broadcast_to(radiance_e_per_s, shape)
+    light_of_row = np.broadcast_to(np.asarray(light, np.float32), height)[:, None]
+    row_offset_e = (pattern.row_offset_e + _row_noise_e(parameters, gain, height, rng))[:, None]
+    column_offset_e = pattern.column_offset_e + np.float32(gain) * pattern.column_offset_dn
+    raw = np.empty(shape, np.uint16)
     for start in range(0, height, ROWS_PER_BLOCK):
         rows = slice(start, min(start + ROWS_PER_BLOCK, height))
         electrons = pattern.photo_response(rows)
-        electrons *= radiance_e_per_s[rows]
-        electrons *= np.float32(light)
-        pattern.add_dark_current(rows, electrons)
+        electrons *= radiance[rows]
+        electrons *= light_of_row[rows]
+        pattern.add_dark(rows, electrons, sensor_c)
         electrons *= np.float32(shutter_s)
         _add_noise(electrons, read_noise, rng)
-        electrons += pattern.offset_e(rows)
+        electrons += pattern.pixel_offset_e(rows)
+        electrons += column_offset_e
+        electrons += row_offset_e[rows]
         numbers = electrons
         numbers *= np.float32(1 / gain)
         numbers += np.float32(parameters.black_dn + 0.5)  # the conversion to integers truncates
         raw[rows] = np.clip(numbers, 0, white, out=numbers)
     return raw
+
+
+def without_dark(
+    raw: NDArray[np.uint16], dark: NDArray[np.uint16], parameters: SensorParameters, iso: int
+) -> NDArray[np.uint16]:
+    """A frame less a dark one, as the body's long-exposure noise reduction leaves it; what was white stays white.
+
+    That white stays is a guess: else highlights would turn grey by as much as the pixel is hot.
+    """
+    white = parameters.white_dn(iso)
+    difference = raw.astype(np.int32)
+    difference -= dark
+    difference += round(parameters.black_dn)
+    return np.where(raw >= white, white, np.clip(difference, 0, white)).astype(np.uint16)
+
+
+def scaled_for_aperture(raw: NDArray[np.uint16], parameters: SensorParameters, aperture: float) -> NDArray[np.uint16]:
+    """The numbers as the file has them: those above and below black spread by :func:`aperture_scaling`."""
+    factor = aperture_scaling(aperture)
+    if factor == 1:
+        return raw
+    numbers = parameters.black_dn + (np.arange(1 << 14) - parameters.black_dn) * factor
+    return np.asarray(np.clip(np.rint(numbers), 0, (1 << 14) - 1).astype(np.uint16)[raw])
+
+
+def _row_noise_e(
+    parameters: SensorParameters, gain_e_per_dn: float, rows: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """What each row of one frame has in common: noise from row to row, and broad bands."""
+    sd_e = np.hypot(parameters.row_noise_rms_e, parameters.row_noise_rms_dn * gain_e_per_dn)
+    sigma = parameters.banding_width_rows
+    white = rng.standard_normal((rows, 1))
+    smooth = np.asarray(cv2.GaussianBlur(white, (1, 2 * int(4 * sigma) + 1), sigma))
+    # Smoothing white noise with a Gaussian leaves a variance of 1 / (2 sqrt(pi) sigma).
+    bands_dn = parameters.banding_rms_dn * smooth[:, 0] * np.sqrt(2 * np.sqrt(np.pi) * sigma)
+    return np.asarray(sd_e * rng.standard_normal(rows) + bands_dn * gain_e_per_dn, np.float32)
 
 
 def _add_noise(electrons: NDArray[np.float32], read_noise_e: float, rng: np.random.Generator) -> None:

@@ -58,6 +58,12 @@ def rational(value: Fraction) -> Value:
     return Value(5, 1, struct.pack("<2I", value.numerator, value.denominator))
 
 
+def rationals(*values: Fraction) -> Value:
+    """Several fractions; a zero stands for "not known", 0/0 (EXIF 2.3)."""
+    pairs = [struct.pack("<2I", v.numerator, v.denominator if v else 0) for v in values]
+    return Value(5, len(values), b"".join(pairs))
+
+
 def srational(value: Fraction) -> Value:
     return Value(10, 1, struct.pack("<2i", value.numerator, value.denominator))
 
@@ -67,10 +73,13 @@ def undefined(data: bytes) -> Value:
 
 
 class TiffWriter:
-    """Directories written one after the other; image data follow when their place is known."""
+    """Directories written one after the other; image data follow when their place is known.
 
-    def __init__(self) -> None:
-        self._head = bytearray(16)
+    A CR2 has a longer header than other TIFF files: it names the directory of the raw image.
+    """
+
+    def __init__(self, *, is_cr2: bool = True) -> None:
+        self._head = bytearray(16 if is_cr2 else 8)
         self._next_pointer: dict[int, int] = {}
         self._blobs: list[tuple[int, bytes]] = []  # where the offset belongs, and what it points to
 
@@ -89,9 +98,11 @@ class TiffWriter:
         for this, following in pairwise(directories):
             struct.pack_into("<I", self._head, self._next_pointer[this], following)
 
-    def finish(self, first: int, raw: int) -> bytes:
-        """The whole file, with image data behind the directories."""
-        struct.pack_into("<2sHI4sI", self._head, 0, b"II", 42, first, b"CR\x02\x00", raw)
+    def finish(self, first: int, raw: int | None = None) -> bytes:
+        """The whole file, with image data behind the directories; ``raw`` is a CR2's directory of the mosaic."""
+        struct.pack_into("<2sHI", self._head, 0, b"II", 42, first)
+        if raw is not None:
+            struct.pack_into("<4sI", self._head, 8, b"CR\x02\x00", raw)
         self._align()
         end = len(self._head)
         for pointer, data in self._blobs:
