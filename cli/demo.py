@@ -27,7 +27,7 @@ _SCENES = (
     (10001, Split.TEST),
 )
 _TIME_SCALE = 20.0
-_PATCH = 96
+_PATCH = 128
 _EPOCHS = 120
 _DROP_LR_AT = 90
 _LR = 3e-4
