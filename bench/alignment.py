@@ -6,12 +6,13 @@
 Columns: RMSE of the shift per axis, and the bound for it; efficiency (bound / RMSE) squared; how often the truth lies
 within the stated three standard deviations; verdicts at a tolerance of 0.5 px (a = aligned, m = misaligned,
 u = undetermined); bias and scatter of the measured ratio; time on one core. The scenes are synthetic textures
-(tests/shifted_scenes.py), half of a pixel plane's detail lies beyond what the plane resolves.
+(tests/shifted_scenes.py) whose detail goes well beyond what a colour plane resolves.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 import time
@@ -50,14 +51,14 @@ class Case:
     seconds: list[float] = field(default_factory=list)
     peer_errors_px: list[tuple[float, float]] = field(default_factory=list)
 
-    def add(self, pair: Pair) -> None:
+    def add(self, scene: Scene, pair: Pair) -> None:
         """Register one pair with both methods."""
         started = time.process_time()
         found = register(pair.long, pair.short, ratio=pair.ratio, noise=pair.noise)
         self.seconds.append(time.process_time() - started)
-        self.bound_px = pair.bound_px
         self.verdicts[judge(found, true_ratio=pair.ratio)[0][0]] += 1
         peer = phase_correlate(pair)
+        self.bound_px = self.bound_px or scene.bound_px(pair)
         self.peer_errors_px.append((peer[0] - pair.shift_px[0], peer[1] - pair.shift_px[1]))
         if found.shift_px is None or found.covariance_px2 is None or found.ratio is None:
             return
@@ -115,25 +116,25 @@ def main() -> None:
     height, width = (int(side) for side in arguments.size.split("x"))
     cv2.setNumThreads(1)
     scene = Scene((height, width), 1, blur_px=arguments.blur, highlights=arguments.highlights)
-    table = Table(
-        *HEADINGS, title=f"{METHOD}: {height} x {width}, ratio {arguments.ratio:g}, {arguments.trials} trials"
-    )
+    table = Table(*HEADINGS, title=f"{METHOD}: {height} x {width}, {arguments.trials} trials")
     signals = [float(signal) for signal in arguments.signals.split(",")]
     for signal_e, shift_px, patterned in product(signals, SHIFTS_PX, (False, True)):
         pattern = Pattern.of_body(1, scene.shape) if patterned else None
         case = Case()
         for seed in range(arguments.trials):
             case.add(
+                scene,
                 make_pair(
                     scene, signal_e=signal_e, shift_px=shift_px, ratio=arguments.ratio, pattern=pattern, seed=seed
-                )
+                ),
             )
         table.add_row(f"{signal_e:g}", "{:g}, {:g}".format(*shift_px), "on" if patterned else "off", *case.row())
     console = Console(width=140)
     console.print(table)
     console.print(
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}, "
-        f"OpenCV {cv2.__version__}; simulated frames",
+        f"simulated frames, ratio {arguments.ratio:g}, blur {arguments.blur:g} px; {os.cpu_count()} x "
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, "
+        f"numpy {np.__version__}, OpenCV {cv2.__version__}",
         highlight=False,
     )
 

@@ -27,6 +27,10 @@ METHOD = "instrumental Gauss-Newton on raw planes, 1"
 SIGNIFICANT = 6.0
 """With fewer standard deviations of common structure than this, nothing is said about the shift."""
 
+CERTAIN_PX = 0.35
+"""With a larger standard deviation than this, nothing is said about the shift: the fit may have settled pixels away,
+on a chance resemblance."""
+
 _MIN_SIDE_PX = 128
 _MIN_USABLE = 0.02
 
@@ -78,7 +82,7 @@ class Registration:
         """One standard deviation of the shift along its worst direction, sensor pixels."""
         if self.covariance_px2 is None:
             return None
-        return math.sqrt(float(np.linalg.eigvalsh(self.covariance_px2)[-1]))
+        return _worst(self.covariance_px2)
 
 
 def register(long: RawFrame | Mosaic, short: RawFrame | Mosaic, *, ratio: float, noise: NoiseModel) -> Registration:
@@ -138,10 +142,11 @@ def _described(fit: Fit, nothing: Registration, ratio: float) -> Registration:
         explained=fit.structure / (fit.structure + max(fit.chi2 - 1, 1e-9)),
         significance=fit.gain / gain_sigma,
     )
-    if 1 / ratio < SIGNIFICANT * gain_sigma:
-        # The covariance goes with 1 / gain^2, and what gain was found is noise: take the one that was expected.
-        return replace(measured, covariance_px2=covariance * (fit.gain * ratio) ** 2, problem=Problem.DARK)
-    if measured.significance < SIGNIFICANT:
+    # The covariance goes with 1 / gain^2. What gain is found in the dark is noise, so the expected one has to tell.
+    expected = covariance * (fit.gain * ratio) ** 2
+    if 1 / ratio < SIGNIFICANT * gain_sigma or _worst(expected) > CERTAIN_PX:
+        return replace(measured, covariance_px2=expected, problem=Problem.DARK)
+    if measured.significance < SIGNIFICANT or _worst(covariance) > CERTAIN_PX:
         return replace(measured, problem=Problem.STRANGE)
     if not fit.converged:
         return replace(measured, problem=Problem.UNSETTLED)
@@ -153,6 +158,11 @@ def _described(fit: Fit, nothing: Registration, ratio: float) -> Registration:
         ratio_sigma=gain_sigma / fit.gain**2,
         offset_dn=float(fit.offsets_dn.mean()),
     )
+
+
+def _worst(covariance: Matrix) -> float:
+    """Standard deviation along the direction in which it is largest."""
+    return math.sqrt(float(np.linalg.eigvalsh(covariance)[-1]))
 
 
 def _must_be_bayer(frame: RawFrame | Mosaic) -> None:

@@ -54,8 +54,8 @@ def judge(
     shift_px, sigma_px = registration.shift_px, registration.sigma_px
     verdict, reason = _by_shift(shift_px, sigma_px, tolerance_px, registration.signal_e, frame)
     if _differs(registration):
-        verdict = Verdict.UNDETERMINED
-        reasons.append(f"only {registration.explained:.0%} of what {frame} shows is in the long: the scene changed")
+        reason = f"only {registration.explained:.0%} of what {frame} shows is in the long: the scene changed"
+        return Verdict.UNDETERMINED, (reason, *reasons)
     if abs(brighter) > _RATIO_LIMIT + doubt:
         verdict = Verdict.UNDETERMINED
     return verdict, (reason, *reasons)
