@@ -27,7 +27,8 @@ _SCENES = (
     (10001, Split.TEST),
 )
 _TIME_SCALE = 20.0
-_PATCH = 96
+_SEED = 1
+_PATCH = 128
 _EPOCHS = 120
 _DROP_LR_AT = 90
 _LR = 3e-4
@@ -63,7 +64,7 @@ def _shoot(store: Store) -> None:
     from sidcap.capture.simulated import SimulatedCamera
 
     missing = [(scene, split) for scene, split in _SCENES if not store.scene_path(scene).exists()]
-    simulated = SimulatedCamera(size="small", time_scale=_TIME_SCALE)
+    simulated = SimulatedCamera(size="small", time_scale=_TIME_SCALE, seed=_SEED)
     with without_c_chatter(), simulated, Camera(simulated.port_string) as camera:
         plan = plan_bracket(
             iso=12600,

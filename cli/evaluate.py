@@ -60,16 +60,17 @@ def show_scores(evaluation: Evaluation) -> None:
 
     origin = ", simulated camera" if evaluation.simulated else ""
     title = f"PSNR in dB on split {evaluation.split}{origin}, after {evaluation.epochs} epochs"
-    table = Table("pair", "true ratio", "amplified", "scaled to the reference's mean", "network", title=title)
+    table = Table("short", "true ratio", "amplified", "mean-scaled", "network", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for score in evaluation.scores:
         decibels = (score.amplified_db, score.mean_scaled_db, score.network_db)
-        table.add_row(score.short, f"{score.ratio:.1f}", *(f"{value:.2f}" for value in decibels))
+        table.add_row(Path(score.short).stem, f"{score.ratio:.1f}", *(f"{value:.2f}" for value in decibels))
     means = (evaluation.amplified_db, evaluation.mean_scaled_db, evaluation.network_db)
     table.add_section()
     table.add_row("mean", "", *(f"[bold]{value:.2f}[/]" for value in means))
     console.print(table)
+    console.print("amplified: times the true ratio; mean-scaled: given the reference's mean, an oracle")
     for pair in evaluation.left_out:
         warn(f"{pair.frame} is left out, {pair.verdict}: {pair.reason}")
     for score in evaluation.scores:

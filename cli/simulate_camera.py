@@ -26,7 +26,13 @@ SensorOption = Annotated[
     typer.Option(help="Simulated camera: frames of a real 6D's size, or small ones for quick tries."),
 ]
 TimeScaleOption = Annotated[
-    float, typer.Option(min=0.1, max=10_000, help="Simulated camera: how many times faster its time runs.")
+    float,
+    typer.Option(
+        min=0.1,
+        max=10_000,
+        help="How many times faster its time runs. A locked-up mirror drops after 30 of its seconds: "
+        "with 2 s to settle, stay below 15.",
+    ),
 ]
 
 

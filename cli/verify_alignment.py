@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,7 @@ def show_verdicts(scenes: list[Scene]) -> None:
     """One row a pair, and the reasons for every verdict that is not `aligned`."""
     from rich.table import Table
 
-    table = Table("pair", "ratio", "true", "measured", "shift px", "± px", "verdict")
+    table = Table("frame", "ratio", "true", "measured", "shift px", "± px", "verdict")
     for column in table.columns[1:-1]:
         column.justify = "right"
     for pair in _pairs(scenes):
@@ -84,6 +85,6 @@ def _row(pair: Pair) -> tuple[str, ...]:
     if alignment is None or alignment.shift_px is None:
         shift = ("-", "-")
     else:
-        shift = (f"{math.hypot(*alignment.shift_px):.2f}", f"{alignment.sigma_px or 0:.2f}")
+        shift = (f"{math.hypot(*alignment.shift_px):.3f}", f"{alignment.sigma_px or 0:.3f}")
     verdict = alignment.verdict if alignment else None
-    return (pair.frame, *ratios, *shift, f"[{_COLOURS[verdict]}]{verdict}[/]" if verdict else "-")
+    return (Path(pair.frame).stem, *ratios, *shift, f"[{_COLOURS[verdict]}]{verdict}[/]" if verdict else "-")

@@ -1,1 +1,17 @@
-"""."""
+"""Can this pair be trained on? Registration of a short against its long, the verdict, and its place in the manifest."""
+
+from sidcap.curate.registration import Problem, Reference, Registration, register
+from sidcap.curate.verdict import judge
+from sidcap.curate.verify import verify_dataset, verify_scene
+from sidcap.data_manifest.noise import NoiseModel
+
+__all__ = [
+    "NoiseModel",
+    "Problem",
+    "Reference",
+    "Registration",
+    "judge",
+    "register",
+    "verify_dataset",
+    "verify_scene",
+]

@@ -24,10 +24,15 @@ from sidcap.data_manifest.schema import BlackLevel, WhiteLevel
 SIMULATED_SOFTWARE = "sidcap simulated camera"
 """EXIF Software of every file that sidcap's simulated camera writes, so that no one takes it for a photograph."""
 
-RAW_SUFFIXES = (".cr2", ".cr3", ".nef", ".arw", ".raf", ".dng", ".orf", ".rw2", ".pef")
-
-DEVELOPMENT: dict[str, Any] = {"use_camera_wb": True, "half_size": False, "no_auto_bright": True, "output_bps": 16}
-"""LibRaw's settings for every developed picture; all others are LibRaw's defaults."""
+DEVELOPMENT: dict[str, Any] = {
+    "use_camera_wb": True,
+    "half_size": False,
+    "no_auto_bright": True,
+    "output_bps": 16,
+    "user_flip": 0,  # as the sensor saw it: a pair's mosaic is not turned either
+    "adjust_maximum_thr": 0.0,  # else the brightest pixel of a frame would set its brightness
+}
+"""LibRaw's settings for every developed picture, beside its white level; all others are LibRaw's defaults."""
 
 # White level of the EOS 6D by ISO, DN. Source: RawTherapee, camconst.json. The full-stop and the 2/3-stop ISOs clip at
 # one level, the 1/3-stop ISOs, which are digital pulls, at another.
@@ -115,11 +120,12 @@ def read_raw(path: Path) -> RawFrame:
 def develop(path: Path) -> NDArray[np.uint16]:
     """(H, W, 3) uint16 sRGB as LibRaw develops it with the camera's white balance and no automatic brightening.
 
-    The target of SID training (Chen et al. 2018): the same call with the same arguments. RawError as in `read_raw`.
+    The target of SID training (Chen et al. 2018), but for two settings (docs/decisions/0005): it is never turned, and
+    scaled to the white level of `RawFrame` instead of the frame's own brightest pixel. RawError as in `read_raw`.
     """
     with _opened(path) as raw:
         _mosaic(raw, path)
-        return _developed(raw, path)
+        return _developed(raw, path, _white(raw, read_exif(path)))
 
 
 def develop_amplified(path: Path, ratio: float, black: BlackLevel, white: WhiteLevel) -> NDArray[np.uint16]:
@@ -140,7 +146,7 @@ def develop_amplified(path: Path, ratio: float, black: BlackLevel, white: WhiteL
             site = np.s_[plane // 2 :: 2, plane % 2 :: 2]
             signal = (visible[site].astype(np.float32) - black_dn) * ratio
             visible[site] = np.clip(np.rint(signal + own_black_dn[plane]), 0, white.dn)
-        return _developed(raw, path)
+        return _developed(raw, path, white)
 
 
 def read_exif(path: Path) -> Exif:
@@ -176,9 +182,9 @@ def _opened(path: Path) -> rawpy.RawPy:
         raise RawError(f"{path}: LibRaw cannot open it ({_text(error)})") from error
 
 
-def _developed(raw: rawpy.RawPy, path: Path) -> NDArray[np.uint16]:
+def _developed(raw: rawpy.RawPy, path: Path, white: WhiteLevel) -> NDArray[np.uint16]:
     try:
-        rgb = raw.postprocess(**DEVELOPMENT)
+        rgb = raw.postprocess(**DEVELOPMENT, user_sat=round(white.dn))
     except rawpy.LibRawError as error:
         raise RawError(f"{path}: LibRaw cannot develop it ({_text(error)})") from error
     return rgb.view(np.uint16)

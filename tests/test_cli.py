@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from sidcap.capture.simulated import SimulatedCamera
 from sidcap.cli import app
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Verdict
@@ -126,6 +127,17 @@ def test_shoot_verify_and_validate_on_the_simulated_camera() -> None:
     again = run("shoot", "--iso", "12600", *arguments)
     assert again.exit_code == 2
     assert "exists already" in error_line(again)
+
+
+def test_a_camera_that_vanishes_is_one_line_and_costs_no_frame(tmp_path: Path) -> None:
+    with SimulatedCamera(size="small", time_scale=40, vanish_after_frames=2) as simulated:
+        arguments = ("--camera", simulated.port_string, "--release", "plain")
+        result = run("shoot", "--iso", "12600", "--ratios", "100,300", *arguments)
+    assert result.exit_code == 1
+    assert "check cable and battery" in result.stderr.splitlines()[-1]
+    assert len(list((tmp_path / "dataset").glob("*/*.CR2"))) == len(Store.open(Path("dataset")).scene(1).frames) == 2
+    checked = run("validate", "--json")
+    assert [finding["path"] for finding in json.loads(checked.stdout)["findings"]] == ["scenes/00001.json"]
 
 
 def test_train_and_evaluate_on_verified_pairs(dataset: Path) -> None:

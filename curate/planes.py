@@ -1,0 +1,133 @@
+"""A Bayer mosaic as its four planes, cleaned for registration, and the coarse search on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sidcap.data_manifest.noise import NoiseModel
+from sidcap.data_manifest.raw import RawFrame
+
+Mosaic = NDArray[np.float32]
+Planes = NDArray[np.float32]
+
+SEARCH_PX = 32
+"""The coarse search finds shifts up to this many sensor pixels along each axis."""
+
+_CLIPPED = 0.98
+_HOT_SIGMA = 5.0
+_BIN_PX = 4
+_GLARE_SIGMA = 6.0
+_QUANTISATION_DN2 = np.float32(1 / 12)
+_SHADING = (17, 17)
+"""What varies more slowly than this, in bins, is shading: no evidence of where the scene lies."""
+
+
+@dataclass(frozen=True)
+class BayerPlanes:
+    """The four planes of a mosaic, in the order of its colour filter array, row by row."""
+
+    dn: Planes
+    """(4, h, w): above black, hot pixels replaced, NaN replaced by the plane's maximum."""
+    usable: NDArray[np.bool_]
+    """(h, w): no photosite of the 2 x 2 cell is clipped or NaN."""
+
+
+def bayer_planes(frame: RawFrame | Mosaic, noise: NoiseModel) -> BayerPlanes:
+    """Split a raw frame, or a mosaic above black in which clipped pixels are NaN."""
+    mosaic = frame.signal() if isinstance(frame, RawFrame) else np.asarray(frame, np.float32)
+    height, width = (side // 2 for side in mosaic.shape)
+    dn = np.stack([mosaic[y : 2 * height : 2, x : 2 * width : 2] for y in (0, 1) for x in (0, 1)])
+    usable = np.ones((height, width), np.bool_)
+    for index, plane in enumerate(dn):
+        if isinstance(frame, RawFrame):
+            usable &= plane < _CLIPPED * (frame.white.dn - frame.black.per_plane_dn[index])
+        else:
+            finite = np.isfinite(plane)
+            plane[~finite] = plane.max(where=finite, initial=0)
+            usable &= finite
+        _replace_hot_pixels(plane, noise)
+    return BayerPlanes(dn, usable)
+
+
+def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: NoiseModel) -> tuple[float, float]:
+    """The shift (dx, dy) to a sensor pixel or so, by weighted correlation of binned planes.
+
+    One diagonal of the filter array is correlated with the other: they share their centre but no photosite, so that
+    fixed pattern does not correlate.
+    """
+    long_a, long_b, long_usable = _diagonals(long)
+    short_a, short_b, short_usable = _diagonals(short)
+    expected = gain * (long_a + long_b) / 2
+    # What is brighter in the short than anything in the long is clipped there, wherever it lies.
+    ceiling = expected.max(where=long_usable, initial=0)
+    glare = ceiling + _GLARE_SIGMA * float(np.sqrt(noise.variance_dn2(ceiling)))
+    short_usable &= (short_a + short_b) / 2 < glare
+    weight = np.float32(1) / (noise.variance_dn2(expected) + _QUANTISATION_DN2)
+    short_spectra = [_spectrum(_detail(image, short_usable) * weight) for image in (short_a, short_b)]
+    long_spectra = [_spectrum(_detail(image, long_usable)) for image in (long_b, long_a)]
+    products = [cv2.mulSpectrums(*spectra, 0, conjB=True) for spectra in zip(short_spectra, long_spectra, strict=True)]
+    reach = SEARCH_PX // _BIN_PX
+    lags = np.arange(-reach - 1, reach + 2)
+    near = cv2.idft(products[0] + products[1])[np.ix_(lags, lags)]
+    y, x = (int(place) + 1 for place in np.unravel_index(near[1:-1, 1:-1].argmax(), (2 * reach + 1, 2 * reach + 1)))
+    dx = lags[x] + _vertex(near[y, x - 1 : x + 2])
+    dy = lags[y] + _vertex(near[y - 1 : y + 2, x])
+    return float(dx * _BIN_PX), float(dy * _BIN_PX)
+
+
+def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel) -> None:
+    """Give a pixel that towers over all eight neighbours of its plane their median.
+
+    A star in focus may fall to it as well; that costs its information and biases nothing.
+    """
+    ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+    highest = cv2.dilate(plane, ring)
+    dark_sigma = noise.read_noise_e / noise.gain_e_per_dn
+    towers = (plane > 1.25 * highest + _HOT_SIGMA * dark_sigma).view(np.uint8)
+    if not cv2.countNonZero(towers):
+        return
+    x, y = cv2.findNonZero(towers).reshape(-1, 2).T
+    hot = plane[y, x] - highest[y, x] > _HOT_SIGMA * np.sqrt(noise.variance_dn2(highest[y, x]))
+    plane[y[hot], x[hot]] = cv2.medianBlur(plane, 3)[y[hot], x[hot]]
+
+
+def _diagonals(frame: BayerPlanes) -> tuple[Mosaic, Mosaic, NDArray[np.bool_]]:
+    """The two diagonals of the filter array, means over 4 x 4 sensor pixels, and where all of these are usable."""
+    top_left, top_right, bottom_left, bottom_right = frame.dn
+    usable = _binned(frame.usable.astype(np.float32)) == 1
+    return _binned((top_left + bottom_right) / 2), _binned((top_right + bottom_left) / 2), usable
+
+
+def _binned(plane: Mosaic) -> Mosaic:
+    height, width = (side // 2 * 2 for side in plane.shape)
+    half = cv2.resize(plane[:height, :width], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(half, np.float32)
+
+
+def _detail(image: Mosaic, usable: NDArray[np.bool_]) -> Mosaic:
+    """The image without shading, row pattern and column pattern; 0 where it is not usable."""
+    known = usable.astype(np.float32)
+    around = cv2.blur(image * known, _SHADING) / np.maximum(cv2.blur(known, _SHADING), 1e-3)
+    detail = (image - around) * known
+    detail -= detail.mean(0)
+    detail -= detail.mean(1, keepdims=True)
+    return np.asarray(detail * known, np.float32)
+
+
+def _spectrum(image: Mosaic) -> Mosaic:
+    """Padded with zeros so that no lag of the search wraps around."""
+    height, width = image.shape
+    below, right = (cv2.getOptimalDFTSize(side + SEARCH_PX) - side for side in (height, width))
+    return np.asarray(cv2.dft(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=0)), np.float32)
+
+
+def _vertex(three: NDArray[Any]) -> float:
+    """Where the parabola through three equidistant values has its top, from the middle one."""
+    left, middle, right = (float(value) for value in three)
+    curvature = left - 2 * middle + right
+    return 0.0 if curvature >= 0 else min(max(0.5 * (left - right) / curvature, -0.5), 0.5)

@@ -1,0 +1,114 @@
+"""A run's state in one file: weights, optimiser, settings, and how far it has come.
+
+One safetensors file, so that it is replaced in one step and never unpickled. Its tensors are ``network.<parameter>``
+and ``adam.<parameter>.<exp_avg|exp_avg_sq|step>``; its metadata hold a `RunState` as JSON under ``sidcap``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sidcap.data_manifest.errors import TrainingError
+from sidcap.data_manifest.schema import Record
+from sidcap.data_manifest.store import program
+from sidcap.model.config import TrainConfig
+from sidcap.model.files import write_result
+from sidcap.model.unet import UNet
+
+CHECKPOINT_NAME = "checkpoint.safetensors"
+
+
+class RunState(Record):
+    """How far a run has come, and on what."""
+
+    config: TrainConfig
+    data_sha256: str
+    """`Selection.fingerprint` of the pairs it is trained on."""
+    scenes: int = Field(gt=0)
+    """Steps in an epoch."""
+    step: int = Field(default=0, ge=0)
+    """Crops the network has learned from."""
+    loss_sum: float = 0.0
+    """Sum of the losses since the last whole epoch."""
+    made_with: str = Field(default_factory=program)
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done."""
+        return self.step // self.scenes
+
+
+def save_checkpoint(run: Path, network: UNet, optimizer: torch.optim.Adam, state: RunState) -> Path:
+    """Replace the run's checkpoint. TrainingError where a weight is not a finite number, or nothing can be written."""
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in network.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise TrainingError(
+                f"the weights are no longer numbers: {run} keeps its last checkpoint; train with a lower --lr"
+            )
+        tensors[f"network.{name}"] = parameter.detach().contiguous()
+        for key, value in optimizer.state[parameter].items():
+            tensors[f"adam.{name}.{key}"] = value.contiguous()
+    write_result(run / CHECKPOINT_NAME, save(tensors, metadata={"sidcap": state.model_dump_json()}))
+    return run / CHECKPOINT_NAME
+
+
+def read_state(run: Path) -> RunState:
+    """What the run's checkpoint says of itself; TrainingError where there is none, or it is broken."""
+    path = run / CHECKPOINT_NAME
+    try:
+        with safe_open(path, framework="pt") as file:
+            return RunState.model_validate_json((file.metadata() or {}).get("sidcap", ""))
+    except FileNotFoundError as error:
+        raise TrainingError(f"{run} holds no checkpoint: train one with `sidcap train --out {run}`") from error
+    except (OSError, SafetensorError, ValidationError) as error:
+        raise _broken(path) from error
+
+
+def load_network(run: Path, device: torch.device | str = "cpu") -> UNet:
+    """The run's network, ready for use: (N, 4, h, w) amplified packed planes -> (N, 3, 2 h, 2 w) sRGB.
+
+    TrainingError where there is no checkpoint or it does not fit the depth it names; never random weights.
+    """
+    network = UNet(read_state(run).config.depth)
+    _load(run / CHECKPOINT_NAME, network, None)
+    network.eval()
+    return network.place(device)
+
+
+def restore(run: Path, network: UNet, optimizer: torch.optim.Adam) -> None:
+    """Load the run's weights and the state of its optimiser. TrainingError as in `load_network`."""
+    _load(run / CHECKPOINT_NAME, network, optimizer)
+
+
+def _load(path: Path, network: UNet, optimizer: torch.optim.Adam | None) -> None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError) as error:
+        raise _broken(path) from error
+    weights = {name.removeprefix("network."): tensors[name] for name in tensors if name.startswith("network.")}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TrainingError(
+            f"{path} does not hold the weights of the depth it names: train again into another --out"
+        ) from error
+    if optimizer is None:
+        return
+    for name, parameter in network.named_parameters():
+        for key in ("exp_avg", "exp_avg_sq", "step"):
+            if (value := tensors.get(f"adam.{name}.{key}")) is not None:
+                # The layout of the parameter: another one would change the order of sums, and the last bits.
+                slot = value if key == "step" else torch.empty_like(parameter).copy_(value)
+                optimizer.state[parameter][key] = slot.detach()
+
+
+def _broken(path: Path) -> TrainingError:
+    return TrainingError(f"{path} is not a checkpoint of sidcap, or broken: restore it, or train into another --out")
