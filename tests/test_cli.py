@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from sidcap.capture.simulated import SimulatedCamera
+from sidcap.capture.simulated import Fault, SimulatedCamera
 from sidcap.cli import app
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Verdict
@@ -130,7 +130,8 @@ def test_shoot_verify_and_validate_on_the_simulated_camera() -> None:
 
 
 def test_a_camera_that_vanishes_is_one_line_and_costs_no_frame(tmp_path: Path) -> None:
-    with SimulatedCamera(size="small", time_scale=40, vanish_after_frames=2) as simulated:
+    pulled = Fault.parse("cable-pulled@exposure:3")
+    with SimulatedCamera(size="small", time_scale=40, faults=[pulled]) as simulated:
         arguments = ("--camera", simulated.port_string, "--release", "plain")
         result = run("shoot", "--iso", "12600", "--ratios", "100,300", *arguments)
     assert result.exit_code == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidcap.capture import Camera, Clock, Session, body_of, plan_bracket
-from sidcap.capture.simulated import Knock, SimulatedCamera
+from sidcap.capture.simulated import Knock, SimulatedCamera, Surroundings
 from sidcap.curate import verify_scene
 from sidcap.data_manifest.schema import Alignment, Pair, Scene
 from sidcap.data_manifest.store import Store
@@ -48,7 +48,8 @@ def test_an_undisturbed_bracket_is_aligned(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_tripod_that_moves_in_the_middle_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = shot_and_verified(tmp_path, monkeypatch, knock=Knock(before_frame=3, shift_px=(3.0, 0.0)))
+    knock = Knock(before_frame=3, shift_px=(3.0, 0.0))
+    scene = shot_and_verified(tmp_path, monkeypatch, surroundings=Surroundings(knocks=(knock,)))
     verdicts = [alignment(pair).verdict for pair in scene.all_pairs]
     assert verdicts == [Verdict.ALIGNED, Verdict.MISALIGNED, Verdict.MISALIGNED]
     after = alignment(scene.pairs[1])
