@@ -37,6 +37,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing sidcap and what it needs, PyTorch among it; this takes a few minutes"
 	$(PIP) -e .
 	touch $@
 

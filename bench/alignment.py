@@ -34,9 +34,7 @@ from sidcap.curate.registration import METHOD
 from sidcap.curate.verdict import SYSTEMATIC_PX
 
 SHIFTS_PX = ((0.0, 0.0), (0.5, -0.25), (3.0, 1.0))
-HEADINGS = (
-    *("e-/px", "shift px", "pattern", "RMSE", "bound", "eff.", "3σ", "verdicts", "ratio", "s", "phaseCorrelate RMSE"),
-)
+HEADINGS = "e-/px|shift px|pattern|RMSE|bound|eff.|3σ|verdicts|ratio|s|phaseCorrelate RMSE".split("|")
 
 
 @dataclass
@@ -90,7 +88,9 @@ class Case:
 def phase_correlate(pair: Pair) -> tuple[float, float]:
     """The shift that cv2.phaseCorrelate finds on the 2 x 2 binned frames under a Hann window, sensor pixels."""
     long, short = (
-        cv2.resize(np.nan_to_num(frame, nan=np.nanmax(frame)), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        cv2.resize(
+            np.nan_to_num(frame, nan=float(np.nanmax(frame))), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
+        )
         for frame in (pair.long, pair.short)
     )
     window = cv2.createHanningWindow((long.shape[1], long.shape[0]), cv2.CV_32F)

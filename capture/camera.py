@@ -246,8 +246,9 @@ def _address(gp: ModuleType, camera: Any, port: str) -> None:
 
 def _no_connection(gp: ModuleType, code: int, port: str | None) -> CameraError:
     where = "the camera" if port is None else f"the camera at {port}"
+    remedy = "check that it is on and connected, and no other program uses it"
     if code == gp.GP_ERROR_IO_USB_CLAIM:
         return CameraError(
             f"{where} is in use by another program: close it; on a desktop, unmount the camera (gvfs grabs it)"
         )
-    return CameraNotFoundError(f"{where} does not answer ({gp.gp_result_as_string(code)}): {_HOW_TO_CONNECT}")
+    return CameraNotFoundError(f"{where} does not answer ({gp.gp_result_as_string(code)}): {remedy}")

@@ -10,6 +10,7 @@ from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.words import Release
 
+_SAME_EXPOSURE = 0.01
 _FETCH_S = 4.0
 """Guess for writing a frame to the card and fetching it, used for the total time shown before shooting."""
 
@@ -54,11 +55,17 @@ class BracketPlan(Record):
         return sum(shot.true_s + self.settle_s + _FETCH_S for shot in self.shots)
 
     @property
-    def iso_note(self) -> str | None:
-        """One line where the ISO asked for is not one the camera has."""
-        if self.iso_set == self.iso_requested:
-            return None
-        return f"ISO {self.iso_requested} does not exist on this camera; ISO {self.iso_set} is the nearest it has"
+    def notes(self) -> tuple[str, ...]:
+        """One line for each wish, of ISO or of the long, that the camera meets only nearly."""
+        long = self.shots[0]
+        notes = []
+        if self.iso_set != self.iso_requested:
+            notes.append(
+                f"ISO {self.iso_requested} does not exist on this camera; ISO {self.iso_set} is the nearest it has"
+            )
+        if abs(long.nominal_s / long.requested_s - 1) > _SAME_EXPOSURE:
+            notes.append(f"this camera has no {long.requested_s:g} s; {long.nominal_s:g} s is the nearest it has")
+        return tuple(notes)
 
 
 def plan_bracket(

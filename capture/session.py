@@ -112,7 +112,8 @@ class Session:
         on_card = self.camera.wait_for_file(shot.true_s / self.clock.scale + _FILE_PATIENCE_S)
         if on_card is None:
             raise CameraError(
-                f"no frame came within {_FILE_PATIENCE_S:g} s after the exposure: check the card, then shoot again"
+                f"no frame came within {_FILE_PATIENCE_S:g} s after the exposure: check the card, and that the mirror "
+                "was still up (it drops 30 s after the first press), then shoot again"
             )
         end = self.clock.now()
         watch(Step(index, shot, "fetch"))

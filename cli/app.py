@@ -5,7 +5,8 @@ Every command imports what it needs only when it runs: ``sidcap shoot --help`` m
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -20,7 +21,7 @@ from sidcap.cli import (
     validate,
     verify_alignment,
 )
-from sidcap.cli.screen import complain
+from sidcap.cli.screen import INTERRUPTED, complain
 from sidcap.data_manifest.errors import SidcapError
 
 
@@ -33,6 +34,9 @@ class _Commands(TyperGroup):
         except SidcapError as error:
             complain(str(error))
             raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            complain("interrupted; what was written until then stays, and `sidcap validate` tells what is incomplete")
+            raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             raise typer.Exit(1) from None  # whoever read the output, `head` for one, has seen enough
         except OSError as error:  # disk full, no permission: the system's own words and the file say it best
@@ -45,11 +49,23 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="sidcap",
     cls=_Commands,
-    help="Shoot, check and learn from pairs of short and long raw exposures.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Shoot, check and learn from pairs of short and long raw exposures."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        sys.stdout.write(f"sidcap {version_of('sidcap')}\n")
+        raise typer.Exit
+
 
 app.command("shoot")(shoot.shoot)
 app.command("verify-alignment")(verify_alignment.verify_alignment)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.evaluate import evaluate_showing_progress, show_scores
-from sidcap.cli.screen import console, without_c_chatter
+from sidcap.cli.screen import INTERRUPTED, console, without_c_chatter
 from sidcap.cli.shoot import shoot_bracket, show_plan
 from sidcap.cli.train import Device, train_showing_progress
 from sidcap.cli.verify_alignment import show_verdicts
@@ -54,7 +54,8 @@ def demo(
     _verify(store)
     run = dataset / "run"
     _headline("3. train: the See-in-the-Dark network")
-    _train(store, run)
+    if not _train(store, run):
+        raise typer.Exit(INTERRUPTED)
     _headline("4. evaluate: on a scene it has not seen")
     show_scores(evaluate_showing_progress(store, run, Split.TEST, Device.AUTO))
 
@@ -64,6 +65,9 @@ def _shoot(store: Store) -> None:
     from sidcap.capture.simulated import SimulatedCamera
 
     missing = [(scene, split) for scene, split in _SCENES if not store.scene_path(scene).exists()]
+    if not missing:
+        console.print("all scenes are there already")
+        return
     simulated = SimulatedCamera(size="small", time_scale=_TIME_SCALE, seed=_SEED)
     with without_c_chatter(), simulated, Camera(simulated.port_string) as camera:
         plan = plan_bracket(
@@ -85,13 +89,17 @@ def _verify(store: Store) -> None:
     show_verdicts(sorted(verify_dataset(store, store.scene_ids(), tolerance_px=0.5), key=lambda scene: scene.id))
 
 
-def _train(store: Store, run: Path) -> None:
+def _train(store: Store, run: Path) -> bool:
+    """False where training was stopped before its last epoch."""
     from sidcap.model import CHECKPOINT_NAME, TrainConfig
 
     config = TrainConfig(
         epochs=_EPOCHS, patch=_PATCH, lr=_LR, drop_lr_at=_DROP_LR_AT, sample_every=_EPOCHS, device="auto"
     )
-    train_showing_progress(store, config, run, resume=(run / CHECKPOINT_NAME).exists())
+    report = train_showing_progress(store, config, run, resume=(run / CHECKPOINT_NAME).exists())
+    if report.interrupted:
+        console.print(f"stopped after {report.epochs} of {_EPOCHS} epochs; the same command goes on from there")
+    return not report.interrupted
 
 
 def _headline(text: str) -> None:

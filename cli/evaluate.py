@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import console, print_json, warn
+from sidcap.cli.screen import console, print_json, progress, warn
 from sidcap.cli.train import Device, DeviceOption
 from sidcap.data_manifest.words import Split
 
@@ -38,19 +38,17 @@ def evaluate(
 
 def evaluate_showing_progress(store: Store, run: Path, split: Split, device: Device) -> Evaluation:
     """Evaluate, with progress on the terminal."""
-    from rich.progress import Progress
-
     from sidcap.model import evaluate as judge
 
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("judging", total=None)
+    with progress() as bar:
+        task = bar.add_task("judging", total=None)
         return judge(
             store,
             run,
             split,
             device=device.value,
-            on_decoded=lambda done, total: progress.update(task, description="decoding", completed=done, total=total),
-            on_score=lambda _, total: progress.update(task, description="judging", advance=1, total=total),
+            on_decoded=lambda done, total: bar.update(task, description="decoding", completed=done, total=total),
+            on_score=lambda _, total: bar.update(task, description="judging", advance=1, total=total),
         )
 
 

@@ -16,3 +16,8 @@ DatasetOption = Annotated[
 DEFAULT_DATASET = Path("dataset")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def dataset_suffix(dataset: Path) -> str:
+    """What a suggested next command needs after it, so that it finds the same dataset."""
+    return "" if dataset == DEFAULT_DATASET else f" --dataset {dataset}"

@@ -13,9 +13,13 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from rich.progress import Progress
 
 NOT_USABLE = 3
 """Exit code of a command that did its work and found something that cannot be used."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 console = Console(stderr=True, highlight=False)
 
@@ -28,6 +32,29 @@ def complain(message: str) -> None:
 def warn(message: str) -> None:
     """One line the user should know, though nothing failed."""
     console.print(f"[yellow]note:[/] {_plain(message)}", soft_wrap=True)
+
+
+def progress() -> Progress:
+    """A progress bar with time left; nothing where nobody watches."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def print_json(document: BaseModel | dict[str, Any]) -> None:

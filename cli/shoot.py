@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
+from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
 from sidcap.cli.screen import NOT_USABLE, complain, console, print_json, warn, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
 from sidcap.data_manifest.errors import CameraError, UsageError
@@ -87,7 +87,7 @@ def shoot(
         shot, problems = shoot_bracket(connected, clock, dataset, scene_id, split, plan)
     console.print(
         f"scene [bold]{shot.name}[/] ({shot.split}): {len(shot.frames)} frames, {len(shot.pairs)} pairs in {dataset}. "
-        "Next: sidcap verify-alignment"
+        f"Next: sidcap verify-alignment{dataset_suffix(dataset)}"
     )
     if json:
         print_json(shot)
@@ -136,13 +136,13 @@ def show_plan(plan: BracketPlan) -> None:
     """The bracket as a table, and one line where the ISO asked for had to change."""
     from rich.table import Table
 
-    if plan.iso_note is not None:
-        warn(plan.iso_note)
+    for note in plan.notes:
+        warn(note)
     table = Table("shot", "shutter", "true s", "ratio asked", "true ratio", "difference", title=_plan_title(plan))
     for column in table.columns[1:]:
         column.justify = "right"
     for shot in plan.shots:
-        table.add_row(shot.role, shot.shutter, f"{shot.true_s:.4g}", *_ratio_cells(shot))
+        table.add_row(shot.role, _dial(shot), f"{shot.true_s:.4g}", *_ratio_cells(shot))
     console.print(table)
 
 
@@ -178,7 +178,12 @@ def _scene_id(dataset: Path, number: int | None, split: Split) -> int:
 
 def _plan_title(plan: BracketPlan) -> str:
     settle = f", {plan.settle_s:g} s to settle" if plan.settle_s else ""
-    return f"ISO {plan.iso_set}, {plan.release}{settle}; about {plan.duration_s:.0f} s"
+    return f"ISO {plan.iso_set}, {plan.release}{settle}; about {plan.duration_s:.0f} s at the camera"
+
+
+def _dial(shot: Shot) -> str:
+    """The shutter time as the camera's display shows it: libgphoto2 calls 10 s "10.3"."""
+    return f"{shot.shutter} s" if "/" in shot.shutter else f"{shot.nominal_s:g} s"
 
 
 def _ratio_cells(shot: Shot) -> tuple[str, str, str]:
@@ -189,7 +194,7 @@ def _ratio_cells(shot: Shot) -> tuple[str, str, str]:
 
 def _progress(step: Step, total: int) -> str:
     words = {"set": "setting", "settle": "mirror settles", "expose": "exposing", "fetch": "fetching", "done": "done"}
-    return f"{step.index + 1}/{total} {step.shot.role} {step.shot.shutter} s: {words[step.phase]}"
+    return f"{step.index + 1}/{total} {step.shot.role} {_dial(step.shot)}: {words[step.phase]}"
 
 
 def _frame_line(frame: Frame, index: int, total: int) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import console, print_json, warn
+from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
+from sidcap.cli.screen import INTERRUPTED, console, print_json, progress, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,7 @@ DeviceOption = Annotated[Device, typer.Option(help="Where to compute; auto takes
 
 
 def train(
+    context: typer.Context,
     epochs: Annotated[int, typer.Option(min=1, help="How often every scene is shown.")] = 4000,
     patch: Annotated[int, typer.Option(min=16, help="Side of a crop in packed pixels, two sensor pixels each.")] = 512,
     lr: Annotated[float, typer.Option(min=1e-9, max=1, help="Adam's learning rate.")] = 1e-4,
@@ -50,11 +51,12 @@ def train(
 ) -> None:
     """Train the See-in-the-Dark network on the aligned pairs of the train split.
 
-    Ctrl-C saves the run; --resume goes on with it as if it had never stopped.
+    Ctrl-C saves the run; --resume goes on with it, in its own settings, as if it had never stopped.
     """
     from sidcap.data_manifest.store import Store
-    from sidcap.model import TrainConfig
+    from sidcap.model import TrainConfig, read_state
 
+    suffix = dataset_suffix(dataset)
     config = TrainConfig(
         epochs=epochs,
         patch=patch,
@@ -65,13 +67,23 @@ def train(
         seed=seed,
         device=device.value,
     )
-    report = train_showing_progress(Store.open(dataset), config, out, resume=resume)
+    store = Store.open(dataset)
+    if resume:
+        given = {name: getattr(config, name) for name in TrainConfig.model_fields if _was_given(context, name)}
+        config = read_state(out).config.replace(**given)
+    report = train_showing_progress(store, config, out, resume=resume)
     if report.interrupted:
-        console.print(f"stopped after {report.epochs} epochs; go on with: sidcap train --resume --out {out}")
-        raise typer.Exit(1)
-    console.print(f"trained {report.epochs} epochs into {out}. Next: sidcap evaluate {out}")
+        console.print(f"stopped after {report.epochs} epochs; go on with: sidcap train --resume --out {out}{suffix}")
+        raise typer.Exit(INTERRUPTED)
+    console.print(f"trained {report.epochs} epochs into {out}. Next: sidcap evaluate {out}{suffix}")
     if json:
         print_json(report)
+
+
+def _was_given(context: typer.Context, option: str) -> bool:
+    """Whether the option was typed; those left out are the run's own when it is resumed."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def train_showing_progress(store: Store, config: TrainConfig, run: Path, *, resume: bool) -> TrainReport:
@@ -84,38 +96,24 @@ def train_showing_progress(store: Store, config: TrainConfig, run: Path, *, resu
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Event], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from sidcap.model import Decoded, EpochDone, SampleWritten, Started, StepDone
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("decoding", total=None)
+    with progress() as bar:
+        task = bar.add_task("decoding", total=None)
 
         def show(event: Event) -> None:
             match event:
                 case Decoded():
-                    progress.update(task, completed=event.done, total=event.total)
+                    bar.update(task, completed=event.done, total=event.total)
                 case Started():
                     _show_start(event)
-                    progress.reset(task, description="training", completed=event.epoch * event.scenes)
+                    bar.reset(task, description="training", completed=event.epoch * event.scenes)
                 case StepDone():
-                    progress.update(task, completed=event.step, total=event.steps)
+                    bar.update(task, completed=event.step, total=event.steps)
                 case EpochDone():
-                    progress.update(task, description=f"training, loss {event.loss:.4f}")
+                    bar.update(task, description=f"training, loss {event.loss:.4f}")
+                    if not console.is_terminal and event.epoch % max(1, event.epochs // 10) == 0:
+                        console.print(f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}")
                 case SampleWritten():
                     console.print(f"epoch {event.epoch}: {event.path}", soft_wrap=True)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rich.progress import Progress
-
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, print_json
+from sidcap.cli.screen import NOT_USABLE, console, print_json, progress, without_c_chatter
 
 
 def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False) -> None:
@@ -19,9 +17,9 @@ def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False)
     from sidcap.data_manifest.validate import validate as check
 
     store = Store.open(dataset)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("checking frames", total=None)
-        report = check(store, lambda done, total: progress.update(task, completed=done, total=total))
+    with without_c_chatter(), progress() as bar:
+        task = bar.add_task("checking frames", total=None)
+        report = check(store, lambda done, total: bar.update(task, completed=done, total=total))
     for finding in report.findings:
         console.print(f"[red]✗[/] {finding.path}: {finding.problem}", soft_wrap=True, markup=True)
     outcome = "all sound" if report.sound else f"{len(report.findings)} findings"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, print_json
+from sidcap.cli.screen import NOT_USABLE, console, print_json, progress, warn, without_c_chatter
+from sidcap.data_manifest.errors import SidcapError
 from sidcap.data_manifest.words import Verdict
 
 if TYPE_CHECKING:
@@ -33,24 +34,31 @@ def verify_alignment(
 
     The verdicts are written into the scene files. Ends with exit code 3 where a pair is not aligned.
     """
-    from rich.progress import Progress
-
     from sidcap.curate import verify_dataset
     from sidcap.data_manifest.store import Store
 
     store = Store.open(dataset)
     scene_ids = scene or store.scene_ids()
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("registering", total=len(scene_ids))
-        scenes = []
-        for done in verify_dataset(store, scene_ids, tolerance_px=tolerance):
-            scenes.append(done)
-            progress.advance(task)
+    scenes: list[Scene] = []
+    failure: SidcapError | None = None
+    with without_c_chatter(), progress() as bar:
+        task = bar.add_task("registering", total=len(scene_ids))
+        try:
+            for done in verify_dataset(store, scene_ids, tolerance_px=tolerance):
+                scenes.append(done)
+                bar.advance(task)
+        except SidcapError as error:  # comes last: what the other scenes gave is shown first
+            failure = error
+    if failure is not None and not scenes:
+        raise failure
     scenes.sort(key=lambda scene: scene.id)
     show_verdicts(scenes)
     if json:
         print_json({"scenes": [scene.model_dump(mode="json") for scene in scenes]})
-    if any(pair.alignment and pair.alignment.verdict is not Verdict.ALIGNED for pair in _pairs(scenes)):
+    if failure is not None:
+        raise failure
+    all_aligned = all(pair.alignment and pair.alignment.verdict is Verdict.ALIGNED for pair in _pairs(scenes))
+    if not all_aligned or not all(scene.complete for scene in scenes):
         raise typer.Exit(NOT_USABLE)
 
 
@@ -61,12 +69,16 @@ def show_verdicts(scenes: list[Scene]) -> None:
     table = Table("frame", "ratio", "true", "measured", "shift px", "± px", "verdict")
     for column in table.columns[1:-1]:
         column.justify = "right"
+    table.columns[0].no_wrap = table.columns[-1].no_wrap = True
     for pair in _pairs(scenes):
         table.add_row(*_row(pair))
     console.print(table)
     for pair in _pairs(scenes):
         if pair.alignment and pair.alignment.verdict is not Verdict.ALIGNED:
             console.print(f"{pair.frame}: {'; '.join(pair.alignment.reasons)}", soft_wrap=True)
+    for scene in scenes:
+        if not scene.complete:
+            warn(f"scene {scene.name} is incomplete: its bracket was interrupted after {len(scene.frames)} frames")
     counts = dict.fromkeys(Verdict, 0)
     for pair in _pairs(scenes):
         if pair.alignment:
@@ -87,4 +99,5 @@ def _row(pair: Pair) -> tuple[str, ...]:
     else:
         shift = (f"{math.hypot(*alignment.shift_px):.3f}", f"{alignment.sigma_px or 0:.3f}")
     verdict = alignment.verdict if alignment else None
-    return (Path(pair.frame).stem, *ratios, *shift, f"[{_COLOURS[verdict]}]{verdict}[/]" if verdict else "-")
+    name = Path(pair.frame).stem if pair.frame.startswith("short/") else f"{Path(pair.frame).stem} again"
+    return (name, *ratios, *shift, f"[{_COLOURS[verdict]}]{verdict}[/]" if verdict else "-")

@@ -43,14 +43,19 @@ _REACH = 4
 _SHADING = (33, 33)
 """What varies more slowly than this, in plane pixels, is shading: any two frames share it, and it is no evidence."""
 _LOCAL = (5, 5)
+_BETWEEN = np.array([1, 2, 2, 1], np.float32) / 6
+_THREE = np.array([1, 1, 1], np.float32) / 3
+"""Mean of two neighbours (1 1), smoothed by three (1 1 1); and the latter alone."""
 _OUTLIER_SIGMA = 6.0
 _QUANTISATION_DN2 = 1 / 12
 _TILE = (32, 512)
-_NTH = 4
+"""Rows and columns of a plane of which a second-level cache holds the dozen arrays that a step makes of them."""
+_NTH = (16, 4, 1)
 _MAX_STEPS = 8
 _MAX_STEP_PX = 1.5
 _SMALL_STEP_SIGMA = 3.0
 """A step this small is the last: the next one would be some 5 % of it."""
+_DARK_DN = 1e-3
 _TINY = 1e-30
 
 
@@ -92,57 +97,48 @@ class Template:
 
     @classmethod
     def of(cls, long: BayerPlanes) -> Template:
-        level = _plane_means(long.dn, long.usable)
+        level = [max(cv2.mean(plane, long.usable.astype(np.uint8))[0], _DARK_DN) for plane in long.dn]
         around = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], np.float32) / 4
         window = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
-        return cls(
-            planes=long.dn,
-            own=np.stack([cv2.filter2D(plane, cv2.CV_32F, around) for plane in long.dn]),
-            light=np.stack([np.maximum(cv2.blur(plane, _LOCAL), 0) for plane in long.dn]),
-            contrast=np.stack([_contrast(long.dn, level, plane) for plane in range(4)]),
-            usable=cv2.erode(long.usable.astype(np.uint8), window).astype(np.bool_),
-        )
+        own, light, contrast = (np.empty_like(long.dn) for _ in range(3))
+        for index, plane in enumerate(long.dn):
+            cv2.filter2D(plane, cv2.CV_32F, around, dst=own[index])
+            np.maximum(cv2.blur(plane, _LOCAL), 0, out=light[index])
+            beside, above = index ^ 1, index ^ 2
+            y, x = divmod(index, 2)
+            across = cv2.sepFilter2D(long.dn[beside], cv2.CV_32F, _BETWEEN, _THREE, anchor=(2 - x, 1))
+            along = cv2.sepFilter2D(long.dn[above], cv2.CV_32F, _THREE, _BETWEEN, anchor=(1, 2 - y))
+            seen = cv2.addWeighted(across, level[index] / level[beside] / 2, along, level[index] / level[above] / 2, 0)
+            np.subtract(seen, cv2.blur(seen, _SHADING), out=contrast[index])
+        usable = cv2.erode(long.usable.astype(np.uint8), window).astype(np.bool_)
+        return cls(long.dn, own, light, contrast, usable)
 
 
 def fit_shift(
     template: Template, short: BayerPlanes, noise: NoiseModel, start_px: tuple[float, float], gain: float
 ) -> Fit:
-    """Gauss-Newton from ``start_px`` and ``gain``: on a quarter of the frame until it stands, then on all of it.
+    """Gauss-Newton from ``start_px`` and ``gain``: on a part of the frame until it stands, then on all of it.
 
     Raises numpy.linalg.LinAlgError where the long has no structure.
     """
+    both = (short.usable & template.usable).astype(np.uint8)
+    planes = zip(short.dn, template.planes, strict=True)
     fit = Fit(
         shift_px=np.array(start_px),
         gain=gain,
-        offsets_dn=_plane_means(short.dn - np.float32(gain) * template.planes, short.usable & template.usable),
+        offsets_dn=np.array([cv2.mean(dim, both)[0] - gain * cv2.mean(bright, both)[0] for dim, bright in planes]),
         columns_dn=np.zeros_like(short.dn[:, :1]),
         covariance=np.zeros((3, 3)),
         chi2=1.0,
         structure=0.0,
         converged=False,
     )
-    for nth in (_NTH, 1):
+    for nth in _NTH:
         for _ in range(_MAX_STEPS):
             fit = _step(template, short, noise, fit, _tiles(template, fit.shift_px, nth))
             if fit.converged:
                 break
     return fit
-
-
-def _plane_means(planes: Planes, usable: NDArray[np.bool_]) -> Matrix:
-    """(4,): mean of each plane where it is usable."""
-    mask = usable.astype(np.uint8)
-    return np.array([cv2.mean(plane, mask)[0] for plane in planes])
-
-
-def _contrast(planes: Planes, level: Matrix, plane: int) -> Mosaic:
-    y, x = divmod(plane, 2)
-    beside, above = plane ^ 1, plane ^ 2
-    across = cv2.blur(planes[beside], (2, 1), anchor=(1 - x, 0))
-    along = cv2.blur(planes[above], (1, 2), anchor=(0, 1 - y))
-    like_beside, like_above = (float(level[plane] / max(level[other], _TINY)) for other in (beside, above))
-    seen = cv2.addWeighted(across, like_beside / 2, along, like_above / 2, 0)
-    return np.asarray(cv2.blur(seen, (3, 3)) - cv2.blur(seen, _SHADING), np.float32)
 
 
 def _tiles(template: Template, shift_px: Matrix, nth: int) -> list[Tile]:
@@ -230,10 +226,11 @@ def _equations(
         there = place.whole(rows, columns)
         own, contrast = template.own[plane][rows, columns], template.contrast[plane][there]
         light = template.light[plane][there]
-        variance = light * per_light + in_the_dark
+        variance = light * per_light + in_the_dark  # of the short and of the interpolated long
         residual = short.dn[plane][rows, columns] - value * fit.gain - constant[:, columns]
         inside = (residual**2 < outlier * variance) & short.usable[rows, columns] & template.usable[there]
         weight = inside / variance
+        # Columns are known after the last tile, so their offsets wait for the next step; rows are taken out at once.
         by_column[:, columns] += [weight.sum(0), (weight * residual).sum(0)]
         of_rows = weight.sum(1)
         residual -= ((weight * residual).sum(1) / np.maximum(of_rows, _TINY))[:, None]
@@ -249,6 +246,7 @@ def _equations(
         misfit += float(np.vdot(weight * residual, residual))
         structure += float(np.vdot(weighted[2], contrast))
         pixels += int(np.count_nonzero(inside))
+    # What the long's noise adds on average; the third instrument, of other photosites, has no part in it.
     moments[:2, :3] -= of_long * place.noise_products
     moments[:2, 3] += of_long * place.noise_products[:, 2] * fit.gain
     moments[:, :2] *= -fit.gain / 2  # a sensor pixel is half a plane pixel, and content moves against the place read

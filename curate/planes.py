@@ -39,16 +39,19 @@ class BayerPlanes:
 
 def bayer_planes(frame: RawFrame | Mosaic, noise: NoiseModel) -> BayerPlanes:
     """Split a raw frame, or a mosaic above black in which clipped pixels are NaN."""
-    mosaic = frame.signal() if isinstance(frame, RawFrame) else np.asarray(frame, np.float32)
+    mosaic = frame.mosaic if isinstance(frame, RawFrame) else frame
     height, width = (side // 2 for side in mosaic.shape)
-    dn = np.stack([mosaic[y : 2 * height : 2, x : 2 * width : 2] for y in (0, 1) for x in (0, 1)])
+    dn = np.empty((4, height, width), np.float32)
     usable = np.ones((height, width), np.bool_)
     for index, plane in enumerate(dn):
+        photosites = mosaic[index // 2 : 2 * height : 2, index % 2 : 2 * width : 2]
         if isinstance(frame, RawFrame):
-            usable &= plane < _CLIPPED * (frame.white.dn - frame.black.per_plane_dn[index])
+            black = frame.black.per_plane_dn[index]
+            np.subtract(photosites, np.float32(black), out=plane, dtype=np.float32)
+            usable &= plane < _CLIPPED * (frame.white.dn - black)
         else:
-            finite = np.isfinite(plane)
-            plane[~finite] = plane.max(where=finite, initial=0)
+            finite = np.isfinite(photosites)
+            plane[:] = np.where(finite, photosites, photosites.max(where=finite, initial=0))
             usable &= finite
         _replace_hot_pixels(plane, noise)
     return BayerPlanes(dn, usable)
@@ -62,11 +65,11 @@ def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: Nois
     """
     long_a, long_b, long_usable = _diagonals(long)
     short_a, short_b, short_usable = _diagonals(short)
-    expected = gain * (long_a + long_b) / 2
+    expected = gain * _mean(long_a, long_b)
     # What is brighter in the short than anything in the long is clipped there, wherever it lies.
     ceiling = expected.max(where=long_usable, initial=0)
     glare = ceiling + _GLARE_SIGMA * float(np.sqrt(noise.variance_dn2(ceiling)))
-    short_usable &= (short_a + short_b) / 2 < glare
+    short_usable &= _mean(short_a, short_b) < glare
     weight = np.float32(1) / (noise.variance_dn2(expected) + _QUANTISATION_DN2)
     short_spectra = [_spectrum(_detail(image, short_usable) * weight) for image in (short_a, short_b)]
     long_spectra = [_spectrum(_detail(image, long_usable)) for image in (long_b, long_a)]
@@ -88,7 +91,7 @@ def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel) -> None:
     ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
     highest = cv2.dilate(plane, ring)
     dark_sigma = noise.read_noise_e / noise.gain_e_per_dn
-    towers = (plane > 1.25 * highest + _HOT_SIGMA * dark_sigma).view(np.uint8)
+    towers = (0.8 * plane - highest > _HOT_SIGMA * dark_sigma).view(np.uint8)
     if not cv2.countNonZero(towers):
         return
     x, y = cv2.findNonZero(towers).reshape(-1, 2).T
@@ -98,9 +101,13 @@ def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel) -> None:
 
 def _diagonals(frame: BayerPlanes) -> tuple[Mosaic, Mosaic, NDArray[np.bool_]]:
     """The two diagonals of the filter array, means over 4 x 4 sensor pixels, and where all of these are usable."""
-    top_left, top_right, bottom_left, bottom_right = frame.dn
+    top_left, top_right, bottom_left, bottom_right = (_binned(plane) for plane in frame.dn)
     usable = _binned(frame.usable.astype(np.float32)) == 1
-    return _binned((top_left + bottom_right) / 2), _binned((top_right + bottom_left) / 2), usable
+    return _mean(top_left, bottom_right), _mean(top_right, bottom_left), usable
+
+
+def _mean(one: Mosaic, other: Mosaic) -> Mosaic:
+    return (one + other) / np.float32(2)
 
 
 def _binned(plane: Mosaic) -> Mosaic:

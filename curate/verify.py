@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from sidcap.curate.registration import METHOD, Reference, Registration
 from sidcap.curate.verdict import TOLERANCE_PX, judge
-from sidcap.data_manifest.errors import RegistrationError, SidcapError
+from sidcap.data_manifest.errors import RawError, RegistrationError, SidcapError
 from sidcap.data_manifest.noise import NoiseModel, published_noise
 from sidcap.data_manifest.raw import RawFrame, read_raw
-from sidcap.data_manifest.schema import Alignment, Pair, Scene
-from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.schema import Alignment, Frame, Pair, Scene
+from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.words import Verdict
 
 
@@ -75,7 +75,7 @@ def _verified(store: Store, scene: Scene, reference_path: str, tolerance_px: flo
     """The pairs of one long, registered and judged. Every file is decoded once."""
     pairs = [pair for pair in scene.all_pairs if pair.reference == reference_path]
     try:
-        long = read_raw(store.path(reference_path))
+        long = _read(store, scene.frame(reference_path))
         noise = _noise_of(long)
         reference = Reference(long, noise)
     except SidcapError as error:
@@ -83,7 +83,7 @@ def _verified(store: Store, scene: Scene, reference_path: str, tolerance_px: flo
         return
     for pair in pairs:
         try:
-            short = read_raw(store.path(pair.frame))
+            short = _read(store, scene.frame(pair.frame))
             _must_be_of_one_setting(long, short)
             found = reference.register(short, ratio=pair.ratio.true)
         except SidcapError as error:
@@ -92,6 +92,18 @@ def _verified(store: Store, scene: Scene, reference_path: str, tolerance_px: flo
         name = "the closing long" if pair == scene.closing else "the short"
         verdict, reasons = judge(found, true_ratio=pair.ratio.true, tolerance_px=tolerance_px, frame=name)
         yield _with(pair, tolerance_px, verdict, reasons, noise, found)
+
+
+def _read(store: Store, frame: Frame) -> RawFrame:
+    """The frame as its record describes it; SidcapError, without the place of the dataset on this disk, where not."""
+    try:
+        path = store.path(frame.path)
+        raw = read_raw(path)
+        if sha256_of(path) != frame.sha256:
+            raise RawError(f"{frame.path} fails its checksum: restore it from a copy")
+    except SidcapError as error:
+        raise RawError(str(error).replace(f"{store.root}/", "")) from error
+    return raw
 
 
 def _noise_of(long: RawFrame) -> NoiseModel:

@@ -179,7 +179,9 @@ def _opened(path: Path) -> rawpy.RawPy:
     try:
         return rawpy.imread(str(path))
     except rawpy.LibRawError as error:
-        raise RawError(f"{path}: LibRaw cannot open it ({_text(error)})") from error
+        raise RawError(
+            f"{path}: LibRaw cannot open it ({_text(error)}): it is truncated, broken or no raw file"
+        ) from error
 
 
 def _developed(raw: rawpy.RawPy, path: Path, white: WhiteLevel) -> NDArray[np.uint16]:

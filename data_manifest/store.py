@@ -48,6 +48,8 @@ class Store:
         if root.exists() and not root.is_dir():
             raise UsageError(f"{root} is a file; a dataset is a folder: give another --dataset")
         if not (root / "dataset.json").is_file():
+            if (root / "scenes").is_dir():
+                raise ManifestError(f"{root} has scenes but no dataset.json: restore that file from a copy")
             raise UsageError(f"no dataset at {root}: shoot one with `sidcap shoot`, or give another --dataset")
         store = cls(root)
         store.dataset()
@@ -69,7 +71,9 @@ class Store:
                 if not store._dataset_path.exists():
                     write_atomic(store._dataset_path, _to_json(_new_dataset(root.resolve().name)))
         except OSError as error:
-            raise UsageError(f"cannot make a dataset at {root}: {error.strerror}") from error
+            raise ManifestError(
+                f"cannot make a dataset at {root} ({error.strerror}): give another --dataset"
+            ) from error
         return store
 
     @property
@@ -94,6 +98,8 @@ class Store:
                 yield
         except Timeout as error:
             raise ManifestError(f"{self.root} is in use by another sidcap; try again when it is done") from error
+        except PermissionError as error:
+            raise ManifestError(f"{self.root} cannot be written to: make it writable, or work on a copy") from error
 
     def path(self, relative: str) -> Path:
         """The absolute path of a file of the dataset; ManifestError where a link leads out of it."""

@@ -46,7 +46,8 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
         try:
             scenes.append(store.scene(scene_id))
         except ManifestError as error:
-            findings.append(Finding(path=f"scenes/{scene_id:05d}.json", problem=str(error)))
+            path = f"scenes/{scene_id:05d}.json"
+            findings.append(Finding(path=path, problem=str(error).removeprefix(f"{store.root / path}: ")))
     frames = [frame for scene in scenes for frame in scene.frames]
     findings += [finding for scene in scenes for finding in _incomplete(scene)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # LibRaw and hashlib both work outside the interpreter lock
@@ -76,7 +77,7 @@ def frame_problem(store: Store, frame: Frame) -> str | None:
             return "fails its checksum: restore it from a copy"
         read_raw(path)
     except (ManifestError, RawError) as error:
-        return str(error)
+        return str(error).removeprefix(f"{store.root / frame.path}: ")
     except OSError as error:
         return f"cannot be read ({error.strerror}): check the disk"
     return None
@@ -84,7 +85,10 @@ def frame_problem(store: Store, frame: Frame) -> str | None:
 
 def _incomplete(scene: Scene) -> Iterator[Finding]:
     if not scene.complete:
-        problem = f"is incomplete: the bracket was interrupted after {len(scene.frames)} frames"
+        problem = (
+            f"is incomplete: the bracket was interrupted after {len(scene.frames)} frames; "
+            "shoot the scene again, under the next number"
+        )
         yield Finding(path=f"scenes/{scene.name}.json", problem=problem)
 
 

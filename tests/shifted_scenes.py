@@ -9,6 +9,7 @@ read noise, and where asked for a fixed pattern and clipped highlights.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -60,23 +61,37 @@ class Scene:
         self._frequency_y = np.fft.fftfreq(height, 0.5)[:, None]
         self._frequency_x = np.fft.rfftfreq(width, 0.5)[None, :]
         seen = self._transfer(blur_px)
-        self._spectrum = [np.fft.rfft2(objects[..., colour]) * seen for colour in range(3)]
-        mean = float(self._sampled(self._spectrum).mean())
-        self._spectrum = [spectrum / mean for spectrum in self._spectrum]
+        spectrum = [np.fft.rfft2(objects[..., colour]) * seen for colour in range(3)]
+        mean = float(self._sampled(spectrum).mean())
+        self._spectrum = [colour / mean for colour in spectrum]
+        self._displaced: dict[Shift, Mosaic] = {}
 
     def mosaic(self, shift_px: Shift = (0.0, 0.0)) -> Mosaic:
         """The noise-free mosaic, displaced right and down by ``shift_px``; its mean is about 1."""
-        ramp = np.exp(-2j * np.pi * (self._frequency_x * shift_px[0] + self._frequency_y * shift_px[1]))
-        return self._sampled([spectrum * ramp for spectrum in self._spectrum])
+        if shift_px not in self._displaced:
+            ramp = np.exp(-2j * np.pi * (self._frequency_x * shift_px[0] + self._frequency_y * shift_px[1]))
+            self._displaced[shift_px] = self._sampled([colour * ramp for colour in self._spectrum])
+        return self._displaced[shift_px]
 
-    def gradients(self, shift_px: Shift = (0.0, 0.0)) -> tuple[Mosaic, Mosaic]:
-        """Exact derivatives of `mosaic` along x and y, per sensor pixel."""
-        ramp = np.exp(-2j * np.pi * (self._frequency_x * shift_px[0] + self._frequency_y * shift_px[1]))
-        along_x, along_y = 2j * np.pi * self._frequency_x * ramp, 2j * np.pi * self._frequency_y * ramp
+    @cached_property
+    def gradients(self) -> tuple[Mosaic, Mosaic]:
+        """Exact derivatives of the mosaic along x and y, per sensor pixel."""
+        along_x, along_y = 2j * np.pi * self._frequency_x, 2j * np.pi * self._frequency_y
         return (
-            self._sampled([spectrum * along_x for spectrum in self._spectrum]),
-            self._sampled([spectrum * along_y for spectrum in self._spectrum]),
+            self._sampled([colour * along_x for colour in self._spectrum]),
+            self._sampled([colour * along_y for colour in self._spectrum]),
         )
+
+    def bound_px(self, pair: Pair) -> float:
+        """Cramer-Rao bound of the shift (Robinson and Milanfar 2004, with signal-dependent variance), px per axis.
+
+        For a noise-free long, and from the pixels that are not clipped in the long of ``pair``.
+        """
+        seen = np.isfinite(pair.long)
+        gx, gy = (gradient[seen] for gradient in self.gradients)
+        variance = np.maximum(self.mosaic()[seen], 0) * pair.signal_e + pair.noise.read_noise_e**2
+        xx, xy, yy = (float(np.sum(product / variance)) for product in (gx * gx, gx * gy, gy * gy))
+        return float(np.sqrt((xx + yy) / 2 / (xx * yy - xy * xy))) / pair.signal_e
 
     def _transfer(self, blur_px: float) -> NDArray[np.float64]:
         """Lens, low-pass filter of the sensor (beams split by 0.7 px) and square photosites."""
@@ -105,10 +120,10 @@ class Pair:
     long: Mosaic
     short: Mosaic
     noise: NoiseModel
+    signal_e: float
+    """Mean of the short, electrons a pixel."""
     ratio: float
     shift_px: Shift
-    bound_px: float
-    """Cramer-Rao bound of the shift, root mean square of the two axes, sensor pixels, for a noise-free long."""
 
 
 def make_pair(
@@ -127,37 +142,14 @@ def make_pair(
     """
     noise = noise or fitting_noise(signal_e, ratio)
     rng = np.random.default_rng(seed)
-    still, moved = scene.mosaic(), scene.mosaic(shift_px)
-    long = _exposed(still * signal_e * ratio, noise, pattern, rng)
-    return Pair(
-        long=long,
-        short=_exposed(moved * signal_e, noise, pattern, rng),
-        noise=noise,
-        ratio=ratio,
-        shift_px=shift_px,
-        bound_px=bound_px(scene, signal_e, noise, np.isfinite(long)),
-    )
+    long = _exposed(scene.mosaic() * signal_e * ratio, noise, pattern, rng)
+    short = _exposed(scene.mosaic(shift_px) * signal_e, noise, pattern, rng)
+    return Pair(long, short, noise, signal_e, ratio, shift_px)
 
 
 def fitting_noise(signal_e: float, ratio: float) -> NoiseModel:
     """The most sensitive setting, up to that of ISO 12800, at which little of the long clips."""
     return NoiseModel(gain_e_per_dn=max(0.0482, 4 * signal_e * ratio / WHITE_DN), read_noise_e=1.9)
-
-
-def bound_px(scene: Scene, signal_e: float, noise: NoiseModel, seen: NDArray[np.bool_]) -> float:
-    """Cramer-Rao bound of the shift (Robinson and Milanfar 2004, with signal-dependent variance), px per axis.
-
-    From the pixels that are ``seen``, (H, W).
-    """
-    gx, gy = (gradient[seen] for gradient in scene.gradients())
-    variance = np.maximum(scene.mosaic()[seen], 0) * signal_e + noise.read_noise_e**2
-    information = signal_e**2 * np.array(
-        [
-            [np.sum(gx * gx / variance), np.sum(gx * gy / variance)],
-            [np.sum(gx * gy / variance), np.sum(gy * gy / variance)],
-        ]
-    )
-    return float(np.sqrt(np.trace(np.linalg.inv(information)) / 2))
 
 
 def _exposed(signal_e: Mosaic, noise: NoiseModel, pattern: Pattern | None, rng: np.random.Generator) -> Mosaic:

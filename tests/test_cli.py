@@ -39,6 +39,13 @@ def error_line(result: Result) -> str:
     return lines[0]
 
 
+def last_error(result: Result) -> str:
+    """The error of a command that had something to show before it failed."""
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("error: ")
+    return line
+
+
 def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -198,10 +205,13 @@ def test_a_truncated_frame_is_found_and_nothing_else_is_lost(dataset: Path) -> N
 )
 def test_a_wrong_scene_file_is_one_line(dataset: Path, changes: dict[str, Any], words: str) -> None:
     edit(dataset / "scenes" / "00001.json", **changes)
-    for command in (("verify-alignment",), TRAIN):
-        result = run(*command, "--dataset", dataset)
-        assert result.exit_code == 1
-        assert words in error_line(result)
+    trained = run(*TRAIN, "--dataset", dataset)
+    assert trained.exit_code == 1
+    assert words in error_line(trained)
+    verified = run("verify-alignment", "--dataset", dataset)
+    assert verified.exit_code == 1
+    assert words in last_error(verified)
+    assert Store.open(dataset).scene(10001).pairs[0].alignment is not None, "the other scene is verified all the same"
     checked = run("validate", "--dataset", dataset, "--json")
     assert checked.exit_code == 3
     assert words in json.loads(checked.stdout)["findings"][0]["problem"]
@@ -214,7 +224,7 @@ def test_a_path_that_climbs_out_is_refused(dataset: Path) -> None:
     path.write_text(json.dumps(scene))
     result = run("verify-alignment", "--dataset", dataset)
     assert result.exit_code == 1
-    assert "not a path inside the dataset" in error_line(result)
+    assert "not a path inside the dataset" in last_error(result)
 
 
 def test_a_newer_dataset_is_refused_before_anything_is_shot(dataset: Path) -> None:
@@ -231,3 +241,35 @@ def test_simulate_camera_prints_its_port_and_stops_when_told() -> None:
         assert server.stdout.readline().startswith("ptpip:127.0.0.1:")
         server.terminate()
         assert server.wait(timeout=20) == 0
+
+
+def test_a_frame_that_fails_its_checksum_is_never_aligned(dataset: Path) -> None:
+    short = sorted((dataset / "short").glob("00001_*"))[0]
+    content = bytearray(short.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    short.write_bytes(content)
+    assert run("verify-alignment", "--scene", "1", "--dataset", dataset).exit_code == 3
+    pairs = Store.open(dataset).scene(1).pairs
+    (alignment,) = (pair.alignment for pair in pairs if pair.frame == f"short/{short.name}")
+    assert alignment is not None
+    assert alignment.verdict == Verdict.UNDETERMINED
+    assert str(dataset) not in alignment.reasons[0]
+
+
+def test_an_interrupted_bracket_is_not_passed_over(dataset: Path) -> None:
+    edit(dataset / "scenes" / "00001.json", complete=False)
+    result = run("verify-alignment", "--dataset", dataset)
+    assert result.exit_code == 3
+    assert "scene 00001 is incomplete" in result.stderr
+
+
+def test_a_run_is_resumed_in_its_own_settings(dataset: Path) -> None:
+    assert run("verify-alignment", "--dataset", dataset).exit_code == 0
+    assert run(*TRAIN, "--dataset", dataset).exit_code == 0
+    resumed = run("train", "--resume", "--epochs", "3", "--dataset", dataset, "--json")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["epochs"] == 3
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").stdout.startswith("sidcap ")

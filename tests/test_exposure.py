@@ -105,8 +105,11 @@ def test_bracket(case: Case) -> None:
 def test_a_changed_iso_is_said_in_one_line() -> None:
     offers = {"iso_labels": EOS_6D_ISO, "shutter_labels": EOS_6D_SHUTTER}
     changed = plan_bracket(iso=12600, ratios=[100], long_s=10, **offers)
-    assert changed.iso_note == "ISO 12600 does not exist on this camera; ISO 12800 is the nearest it has"
-    assert plan_bracket(iso=12800, ratios=[100], long_s=10, **offers).iso_note is None
+    assert changed.notes == ("ISO 12600 does not exist on this camera; ISO 12800 is the nearest it has",)
+    assert plan_bracket(iso=12800, ratios=[100], long_s=10, **offers).notes == ()
+    assert plan_bracket(iso=12800, ratios=[100], long_s=7, **offers).notes == (
+        "this camera has no 7 s; 8 s is the nearest it has",
+    )
 
 
 def test_a_plain_release_does_not_settle() -> None:

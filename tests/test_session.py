@@ -189,7 +189,7 @@ def test_an_unknown_iso_is_refused_by_the_camera_wing(camera: Camera) -> None:
 
 
 def test_no_camera_says_how_to_connect_one() -> None:
-    with pytest.raises(CameraNotFoundError, match="--camera simulated"):
+    with pytest.raises(CameraNotFoundError, match="check that it is on"):
         Camera("ptpip:127.0.0.1:9:9")
 
 

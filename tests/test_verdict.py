@@ -18,8 +18,8 @@ from sidcap.capture.simulated.frame import FrameMaker, Shot
 from sidcap.curate import Registration, judge, verify_dataset, verify_scene
 from sidcap.data_manifest.errors import ManifestError, UsageError
 from sidcap.data_manifest.raw import read_raw
-from sidcap.data_manifest.schema import Alignment, Pair, Scene
-from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.schema import Alignment, Frame, Pair, Scene
+from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.words import Verdict
 
 
@@ -115,7 +115,18 @@ def replaced(store: Store, scene: Scene, pair: Pair, **changes: Any) -> None:
         "taken": exif.taken,
         "frame_number": 77,
     }
-    path.write_bytes(FrameMaker(serial=exif.serial, size="small").make(Shot(**(shot | changes))))
+    rewritten(store, scene, pair, FrameMaker(serial=exif.serial, size="small").make(Shot(**(shot | changes))))
+
+
+def rewritten(store: Store, scene: Scene, pair: Pair, content: bytes) -> None:
+    """Write another file for a frame, and its checksum into the scene."""
+    path = store.path(pair.frame)
+    path.write_bytes(content)
+
+    def as_recorded(frame: Frame) -> Frame:
+        return frame.replace(size_bytes=len(content), sha256=sha256_of(path)) if frame.path == pair.frame else frame
+
+    store.change_scene(scene.id, lambda scene: scene.replace(frames=tuple(map(as_recorded, scene.frames))))
 
 
 def test_a_scene_that_stood_still_is_aligned_and_its_ratios_are_measured(dataset: Path) -> None:
@@ -193,7 +204,7 @@ def test_frames_of_two_isos_or_bodies_are_not_compared(dataset: Path) -> None:
     replaced(store, scene, scene.pairs[0], iso=6400)
     path = store.path(scene.pairs[1].frame)
     serial = read_raw(path).exif.serial.encode()
-    path.write_bytes(path.read_bytes().replace(serial, b"9" * len(serial)))
+    rewritten(store, scene, scene.pairs[1], path.read_bytes().replace(serial, b"9" * len(serial)))
     reasons = [alignment(pair).reasons[0] for pair in verify_scene(store, 1).pairs]
     assert "ISO 12800 and ISO 6400" in reasons[0]
     assert "two cameras" in reasons[1]
