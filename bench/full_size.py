@@ -37,7 +37,6 @@ TRUE_RATIO = 322.5
 
 def main() -> None:
     cv2.setNumThreads(1)
-    cv2.setNumThreads(1)
     table = Table("step", "wall s", "CPU s of this process", title="one full-size pair, simulated camera")
 
     def timed(step: str, work: Callable[[], T]) -> T:
