@@ -42,7 +42,8 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
     """
     scenes: list[Scene] = []
     findings: list[Finding] = []
-    for scene_id in store.scene_ids():
+    scene_ids = store.scene_ids()
+    for scene_id in scene_ids:
         try:
             scenes.append(store.scene(scene_id))
         except ManifestError as error:
@@ -55,14 +56,9 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
             if problem is not None:
                 findings.append(Finding(path=frames[done - 1].path, problem=problem))
             on_frame(done, len(frames))
-    if not findings_in_scene_files(findings):  # a scene file that cannot be read may name any of them
+    if len(scenes) == len(scene_ids):  # a scene file that cannot be read may name any of them
         findings += _strangers(store, {frame.path for frame in frames})
     return Report(scenes=len(scenes), frames=len(frames), findings=tuple(findings))
-
-
-def findings_in_scene_files(findings: list[Finding]) -> bool:
-    """Whether any scene file itself is broken."""
-    return any(finding.path.startswith("scenes/") and "incomplete" not in finding.problem for finding in findings)
 
 
 def frame_problem(store: Store, frame: Frame) -> str | None:
