@@ -58,8 +58,8 @@ def enlarged(samples: NDArray[np.float32], rows: slice, columns: slice) -> NDArr
     wide = cv2.resize(samples, None, fx=LIGHT_SCALE, fy=1, interpolation=cv2.INTER_LINEAR)
     left = columns.start - coarse(columns).start * LIGHT_SCALE
     wide = np.asarray(wide, np.float32)[:, left : left + columns.stop - columns.start]
-    part = (np.arange(LIGHT_SCALE, dtype=np.float32) + np.float32(0.5)) / LIGHT_SCALE
-    large: NDArray[np.float32] = np.diff(wide, axis=0)[:, None] * part[:, None]
+    part = ((np.arange(LIGHT_SCALE) + 0.5) / LIGHT_SCALE).astype(np.float32)
+    large = (wide[1:] - wide[:-1])[:, None] * part[:, None]
     large += wide[:-1, None]
     top = rows.start - coarse(rows).start * LIGHT_SCALE - LIGHT_SCALE // 2
     return large.reshape(-1, wide.shape[1])[top : top + rows.stop - rows.start]

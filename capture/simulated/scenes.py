@@ -100,9 +100,10 @@ def _exposed_for(canvas: Canvas) -> Scene:
     """Choose the level of light so that a long exposure is well exposed, and the white balance for its colour."""
     response = np.array(CHANNEL_RESPONSE, np.float32)
     half = LIGHT_SCALE // 2
-    sample = canvas.pixels[half::LIGHT_SCALE, half::LIGHT_SCALE]
-    seen = canvas.light + painting.emission(sample[..., 3:])
-    seen = seen * painting.reflectance(sample[..., :3]) * response
+    codes = np.arange(256, dtype=np.uint8)
+    sample = np.ascontiguousarray(canvas.pixels[half::LIGHT_SCALE, half::LIGHT_SCALE])
+    seen = canvas.light + _look_up(painting.emission(codes), sample[..., 3])[..., None]
+    seen = seen * _look_up(painting.reflectance(codes), sample[..., :3]) * response
     green = np.sort(seen[..., 1], axis=None)
     brightest = np.quantile(seen.max(axis=-1), 1 - SATURATED_FRACTION)
     scale = SATURATED_E_PER_S / brightest
