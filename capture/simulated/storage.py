@@ -82,7 +82,7 @@ class Storage:
     def count_available_shots(self) -> None:
         to_host = self.destination == CaptureDestination.HOST
         free_bytes = self._host_capacity_bytes if to_host else self.card.free_bytes
-        each_bytes = self._files.typical_bytes(self._state.image_format)
+        each_bytes = self._files.counted_bytes(self._state.image_format)
         shots = min(free_bytes // each_bytes, 0xFFFF_FFFF)  # hosts promise 2^64 bytes
         self._state.set(PropertyCode.AvailableShots, shots)
 
