@@ -243,6 +243,7 @@ def eventually(body: SimulatedCamera, ask: Callable[[Any], Any], wanted: Any) ->
         *("", "cable-pulled", "melt@exposure", "busy@exposure", "event-lost@exposure", "busy@Nothing"),
         *("autofocus-failed@exposure", "exif-wrong@autofocus", "cable-pulled@exposure:0", "event-lost=2@ObjectAddedEx"),
         *("busy=.@EOS_GetEvent", "card-full@exposure:", "cable-pulled@exposure:1:2"),
+        *("exif-wrong=0@exposure", "exif-wrong=1000000@exposure"),
     ],
 )
 def test_what_is_no_fault_is_refused_in_one_line(text: str) -> None:
