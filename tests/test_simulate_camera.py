@@ -32,11 +32,6 @@ class Served(NamedTuple):
     port_string: str
 
 
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
 @contextmanager
 def served(*arguments: str) -> Iterator[Served]:
     quick = ("--sensor", "small", "--time-scale", "20")

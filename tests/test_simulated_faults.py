@@ -36,11 +36,6 @@ Said = int | str | None
 """libgphoto2's error, None where it said that all was well, or what was noticed otherwise."""
 
 
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
 @pytest.fixture(scope="module")
 def body(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCamera]:
     """A camera with autofocus that has its scene before its eyes: the first frame takes longer."""

@@ -56,12 +56,6 @@ from sidcap.capture.simulated.ptpip import PacketError, decode_request
 from sidcap.data_manifest.errors import CameraError, UsageError
 
 
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """libgphoto2 keeps the capture target in ~/.gphoto/settings."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
 @pytest.fixture(scope="module")
 def body() -> Iterator[SimulatedCamera]:
     """One camera for all tests that need nothing special. 30 s pass in 1.5."""
