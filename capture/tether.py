@@ -1,0 +1,216 @@
+"""One camera at the end of a cable that may come off.
+
+A `Tether` connects anew after the connection broke, knows which files on the card are new, and puts every setting that it
+changed back to what it was, even those that an earlier program, killed on the way, could not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from sidcap.capture.bodies import Body, body_of
+from sidcap.capture.camera import Camera, CardFile, detect
+from sidcap.capture.journal import Journal
+from sidcap.data_manifest.errors import CameraError, CameraLostError
+from sidcap.data_manifest.schema import CameraBody
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
+
+Settings = dict[str, str]
+
+
+class Tether:
+    """The camera, connected for as long as one wants it.
+
+    ``patience_s`` is how long a camera that fell silent is waited for. Nothing is connected before ``connect``.
+    """
+
+    def __init__(self, port: str | None, journal: Journal, *, patience_s: float = 300.0) -> None:
+        self.port = port
+        self.patience_s = patience_s
+        self._journal = journal
+        self._camera: Camera | None = None
+        self._body: Body | None = None
+        self._serial = ""
+        self.reported = CameraBody(model="", serial="")
+        """What the camera says of itself."""
+        self._known: set[CardFile] = set()
+        self._changed: Settings = {}
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._camera is not None
+
+    @property
+    def camera(self) -> Camera:
+        """The connection. CameraLostError where there is none at the moment."""
+        if self._camera is None:
+            raise CameraLostError("the camera is not connected")
+        return self._camera
+
+    @property
+    def body(self) -> Body:
+        """How to drive what is connected. CameraLostError where nothing is at the moment."""
+        if self._body is None:
+            raise CameraLostError("the camera is not connected")
+        return self._body
+
+    # The connection.
+
+    def connect(self) -> None:
+        """Connect for the first time. CameraError as `Camera`; what an earlier program left changed is remembered."""
+        self._open(self.port)
+        body = self.body
+        self.reported = CameraBody(model=body.model, serial=body.serial, firmware=body.firmware)
+        self._serial = self.reported.serial
+        self._changed = left_changed(self._journal.events(), self._serial)
+        self._known = set(self.camera.files())
+        self._journal.record(
+            "connected",
+            camera=self.reported.model_dump(mode="json"),
+            clock_offset_s=self.body.clock_offset_s(),
+            card=[str(file) for file in sorted(self._known, key=str)],
+        )
+
+    def reconnect(self, waiting: Callable[[str], None] = lambda _: None) -> None:
+        """Give the connection up and wait for the same camera to answer again; ``waiting`` is told why it takes long.
+
+        Raises the last CameraError where it does not within ``patience_s``.
+        """
+        self.drop()
+        deadline, pause_s = time.monotonic() + self.patience_s, _FIRST_PAUSE_S
+        while True:
+            try:
+                self._open_same()
+            except CameraError as error:
+                if time.monotonic() + pause_s > deadline:
+                    raise
+                waiting(str(error))
+            else:
+                self._journal.record("connected again", serial=self._serial)
+                return
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def drop(self) -> None:
+        """Give the connection up; never raises."""
+        camera, self._camera, self._body = self._camera, None, None
+        if camera is not None:
+            camera.close()
+
+    def _open_same(self) -> None:
+        """Connect to the camera that was connected before: on USB it comes back under another address."""
+        ports: list[str | None] = [self.port]
+        if self.port is None or self.port.startswith("usb"):
+            ports = [found.port for found in detect()] or ports
+        failure: CameraError | None = None
+        for port in ports:
+            try:
+                self._open(port)
+            except CameraError as error:
+                failure = error
+                continue
+            if self.body.serial == self._serial:
+                return
+            failure = CameraError(f"camera {self.body.serial} answers instead of {self._serial}: connect that one again")
+            self.drop()
+        raise failure or CameraLostError("no camera answers")
+
+    def _open(self, port: str | None) -> None:
+        camera = Camera(port)
+        try:
+            self._body = body_of(camera)
+        except BaseException:
+            camera.close()
+            raise
+        self._camera = camera
+
+    # The card.
+
+    def consider_known(self, files: Iterable[CardFile], *, only: bool = False) -> None:
+        """These files are accounted for; with ``only``, no others are."""
+        self._known = set(files) | (set() if only else self._known)
+
+    def new_files(self) -> list[CardFile]:
+        """Files on the card that nobody has accounted for, oldest first."""
+        return sorted(set(self.camera.files()) - self._known, key=str)
+
+    # Settings.
+
+    def keep(self, name: str, value: str, before: str | None = None) -> None:
+        """Change a setting of the camera and remember what it was, on disk, until it is put back.
+
+        ``before`` is what it was, for one that cannot be read. SettingError as `Camera.set`.
+        """
+        found = self.camera.get(name) if before is None else before
+        if found == value:
+            return
+        if name not in self._changed:
+            self._changed[name] = found
+            self._journal.record("setting", serial=self._serial, name=name, before=found)
+        self._write(name, value, readable=before is None)
+
+    def put_back(self, name: str) -> None:
+        """Set one setting to what it was before the first ``keep``; nothing where it was never changed."""
+        if name in self._changed:
+            self._write(name, self._changed[name], readable=name not in _UNREADABLE)
+            del self._changed[name]
+            self._journal.record("restored", serial=self._serial, name=name)
+
+    def restore(self) -> list[str]:
+        """Set everything to what it was. Gives a line for each setting that could not be put back; never raises."""
+        left = []
+        for name in reversed(list(self._changed)):
+            before = self._changed[name]
+            try:
+                self.put_back(name)
+            except CameraError as error:
+                left.append(f"{name} was {before!r} and could not be put back ({error})")
+        return left
+
+    def _write(self, name: str, value: str, *, readable: bool) -> None:
+        if readable:
+            self.camera.set(name, value)
+        else:
+            self.camera.send(name, value)
+
+    # The end.
+
+    def close(self) -> list[str]:
+        """Put every setting back and end the connection. Gives what could not be put back; never raises.
+
+        Where the connection is broken, a new one is tried, once.
+        """
+        if self._camera is None:
+            with suppress(CameraError):
+                self._open_same()
+        left = self.restore()
+        if left and self._camera is not None:
+            self.drop()
+            with suppress(CameraError):
+                self._open_same()
+            left = self.restore()
+        self.drop()
+        return left
+
+
+_UNREADABLE = frozenset({"viewfinder"})
+"""Settings that libgphoto2 does not read back."""
+
+
+def left_changed(events: Iterable[Mapping[str, Any]], serial: str) -> Settings:
+    """What programs that were killed changed on this camera and did not put back, and what it was before."""
+    changed: Settings = {}
+    for event in events:
+        if event.get("serial") != serial:
+            continue
+        if event["event"] == "setting":
+            changed.setdefault(event["name"], event["before"])
+        elif event["event"] == "restored":
+            changed.pop(event["name"], None)
+    return changed
