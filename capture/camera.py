@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -26,7 +28,7 @@ from sidcap.data_manifest.errors import (
 
 T = TypeVar("T")
 
-_HOW_TO_CONNECT = (
+HOW_TO_CONNECT = (
     "connect one by USB and switch it on, name one on the network with --camera ptpip:ADDRESS, "
     "or use --camera simulated"
 )
@@ -34,8 +36,24 @@ _BUSY_PATIENCE_S = 20.0
 _BUSY_FIRST_PAUSE_S = 0.05
 _BUSY_LONGEST_PAUSE_S = 1.0
 _EVENT_WAIT_MS = 500
+_LONGEST_COLLECTION_S = 2.0
+"""For how long a press may be put off by a camera that does not stop telling."""
 _NETWORK_MODEL = "PTP/IP Camera"
 """libgphoto2's driver for every camera reached by PTP/IP, whatever its model."""
+_IMAGE_SUFFIXES = frozenset(
+    ".3fr .arw .cr2 .cr3 .crw .dng .fff .heic .hif .iiq .jpeg .jpg .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 .srf "
+    ".srw .tif .tiff .x3f".split()
+)
+
+
+@dataclass(frozen=True)
+class DetectedCamera:
+    """A camera that libgphoto2 sees and nobody has opened yet."""
+
+    model: str
+    """As libgphoto2's list of cameras calls it."""
+    port: str
+    """What ``Camera`` takes: ``usb:001,004``."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,16 @@ class CardFile:
         return f"{self.folder.rstrip('/')}/{self.name}"
 
 
+@dataclass(frozen=True)
+class CardFileInfo:
+    """What the camera tells of a file without sending it."""
+
+    size_bytes: int
+    mtime: datetime | None
+    """When it was made by the camera's clock. PTP carries no time zone: libgphoto2 takes an EOS's local time for UTC
+    and other cameras' for the host's, so use it to order files, not to date them. None where the camera is silent."""
+
+
 class Camera:
     """An open connection. Use it as a context manager, or call ``close``.
 
@@ -59,6 +87,7 @@ class Camera:
     def __init__(self, port: str | None = None) -> None:
         self._gp = _gphoto2()
         self.port = port
+        self._announced: deque[CardFile] = deque()
         self._camera = self._connected(port)
 
     def __enter__(self) -> Self:
@@ -115,20 +144,64 @@ class Camera:
 
     def press(self) -> None:
         """Press the shutter button fully and let go. Returns at once; the exposure follows."""
-        self._call(self._camera.trigger_capture)
+        self._call(self._press)
+
+    def _press(self) -> None:
+        self._collect_announcements()  # libgphoto2's trigger_capture throws away what a Canon EOS has told until then
+        self._camera.trigger_capture()
 
     def wait_for_file(self, timeout_s: float) -> CardFile | None:
-        """The next file the camera announces; None where it announces none within ``timeout_s``."""
+        """The next file the camera announces, or has announced during a press; None where none within ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            kind, data = self._call(lambda: self._camera.wait_for_event(_EVENT_WAIT_MS))
-            if kind == self._gp.GP_EVENT_FILE_ADDED:
-                return CardFile(data.folder, data.name)
-        return None
+        while not self._announced and time.monotonic() < deadline:
+            self._call(lambda: self._take_event(_EVENT_WAIT_MS))
+        return self._announced.popleft() if self._announced else None
+
+    def _collect_announcements(self) -> None:
+        """Keep the files already announced for `wait_for_file`."""
+        deadline = time.monotonic() + _LONGEST_COLLECTION_S
+        while self._take_event(0) != self._gp.GP_EVENT_TIMEOUT and time.monotonic() < deadline:
+            pass
+
+    def _take_event(self, patience_ms: int) -> int:
+        """Take one event from the camera and give its kind."""
+        kind, data = self._camera.wait_for_event(patience_ms)
+        if kind == self._gp.GP_EVENT_FILE_ADDED:
+            self._announced.append(CardFile(data.folder, data.name))
+        return int(kind)
+
+    def files(self) -> tuple[CardFile, ...]:
+        """Every image on the card or cards, by path.
+
+        A connection lists a folder once, and adds what the camera announces. What came while nobody was connected, or
+        was announced in vain, shows on a new connection.
+        """
+        return tuple(sorted(self._files_below("/"), key=str))
+
+    def _files_below(self, folder: str) -> Iterator[CardFile]:
+        for name in self._listed(lambda: self._camera.folder_list_files(folder)):
+            if PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES:
+                yield CardFile(folder, name)
+        for name in self._listed(lambda: self._camera.folder_list_folders(folder)):
+            yield from self._files_below(str(PurePosixPath(folder, name)))
+
+    def _listed(self, request: Callable[[], Any]) -> list[str]:
+        entries = self._call(request)
+        return [entries.get_name(index) for index in range(entries.count())]
+
+    def info(self, file: CardFile) -> CardFileInfo:
+        """Size and time of a file on the camera, as the camera announces them."""
+        about = self._call(lambda: self._camera.file_get_info(file.folder, file.name)).file
+        mtime = datetime.fromtimestamp(about.mtime, UTC) if about.mtime > 0 else None
+        return CardFileInfo(int(about.size), mtime)
 
     def size(self, file: CardFile) -> int:
         """Size of a file on the camera, bytes, as the camera announces it."""
-        return int(self._call(lambda: self._camera.file_get_info(file.folder, file.name)).file.size)
+        return self.info(file).size_bytes
+
+    def delete(self, file: CardFile) -> None:
+        """Remove a file from the camera's card; there is no way back."""
+        self._call(lambda: self._camera.file_delete(file.folder, file.name))
 
     def download(self, file: CardFile, target: Path) -> int:
         """Copy a file to ``target``, flushed to disk. Gives its size, which is the one the camera announced.
@@ -182,10 +255,7 @@ class Camera:
         gp = self._gp
         camera = gp.Camera()
         try:
-            if port is None:
-                _only_camera(gp)
-            else:
-                _address(gp, camera, port)
+            _address(gp, camera, port or _only_camera().port)
             camera.init()
         except gp.GPhoto2Error as error:
             raise _no_connection(gp, error.code, port) from error
@@ -218,16 +288,22 @@ def _gphoto2() -> ModuleType:
         raise CameraNotFoundError("python-gphoto2 is not installed (there is none for Windows): no camera") from error
 
 
-def _only_camera(gp: ModuleType) -> None:
-    """Leave the choice to libgphoto2 where exactly one camera is on USB."""
-    listed = gp.Camera.autodetect()
-    cameras = [(listed.get_name(index), listed.get_value(index)) for index in range(listed.count())]
-    found = [(name, port) for name, port in cameras if port.startswith("usb")]
+def detect() -> tuple[DetectedCamera, ...]:
+    """The cameras on USB. One on the network does not show: it is named by its address."""
+    listed = _gphoto2().Camera.autodetect()
+    found = (DetectedCamera(listed.get_name(index), listed.get_value(index)) for index in range(listed.count()))
+    return tuple(camera for camera in found if camera.port.startswith("usb:"))
+
+
+def _only_camera() -> DetectedCamera:
+    """The one camera on USB; CameraNotFoundError where there is none, or a choice."""
+    found = detect()
     if not found:
-        raise CameraNotFoundError(f"no camera found: {_HOW_TO_CONNECT}")
+        raise CameraNotFoundError(f"no camera found: {HOW_TO_CONNECT}")
     if len(found) > 1:
-        listing = ", ".join(f"{name} at {port}" for name, port in found)
+        listing = ", ".join(f"{camera.model} at {camera.port}" for camera in found)
         raise CameraNotFoundError(f"{len(found)} cameras found ({listing}): name one with --camera")
+    return found[0]
 
 
 def _address(gp: ModuleType, camera: Any, port: str) -> None:
