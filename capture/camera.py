@@ -249,7 +249,7 @@ class Camera:
             return SettingError(f"the camera does not know this request ({text})")
         if code == self._gp.GP_ERROR_FILE_NOT_FOUND:
             return CameraError("the camera has no such file: was the card taken out?")
-        return CameraLostError(f"the camera stopped answering ({text}): check cable and battery, then run this again")
+        return CameraLostError(f"the camera stopped answering ({text}): check cable and battery")
 
     def _connected(self, port: str | None) -> Any:
         gp = self._gp

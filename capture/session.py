@@ -231,6 +231,7 @@ class Session:
             before = len(bracket.arrivals)
             try:
                 self._collect(bracket)
+                self.tether.body.lower_mirror()  # else the first press would expose
                 with self._ready(bracket.plan):
                     self._shoot_missing(bracket)
                 return

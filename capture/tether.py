@@ -83,14 +83,16 @@ class Tether:
         Raises the last CameraError where it does not within ``patience_s``.
         """
         self.drop()
-        deadline, pause_s = time.monotonic() + self.patience_s, _FIRST_PAUSE_S
+        deadline, pause_s, told = time.monotonic() + self.patience_s, _FIRST_PAUSE_S, ""
         while True:
             try:
                 self._open_same()
             except CameraError as error:
                 if time.monotonic() + pause_s > deadline:
                     raise
-                waiting(str(error))
+                if str(error) != told:
+                    told = str(error)
+                    waiting(told)
             else:
                 self._journal.record("connected again", serial=self._serial)
                 return
@@ -165,6 +167,8 @@ class Tether:
     def restore(self) -> list[str]:
         """Set everything to what it was. Gives a line for each setting that could not be put back; never raises."""
         left = []
+        with suppress(CameraError):
+            self.body.lower_mirror()  # settings are refused while it waits for the second press
         for name in reversed(list(self._changed)):
             before = self._changed[name]
             try:

@@ -4,7 +4,7 @@ from sidcap.capture.bodies.canon_eos import CanonEos
 from sidcap.capture.camera import Camera
 from sidcap.data_manifest.errors import CameraError
 
-
+Body = CanonEos
 def body_of(camera: Camera) -> CanonEos:
     """How to drive the camera that is connected; CameraError where sidcap does not know its kind."""
     model = camera.find("cameramodel") or "unknown"

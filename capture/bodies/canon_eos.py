@@ -51,46 +51,31 @@ class CanonEos:
             return [f"the battery is at {battery} %: have another one ready"]
         return []
 
-    def configure(self, iso: int) -> None:
-        """Settings of the whole bracket: raw files onto the card, and the ISO."""
-        self.camera.set("capturetarget", _CARD)  # kept by libgphoto2 on the host: say it every time
-        self.camera.set("imageformat", "RAW")
-        self.camera.set("iso", str(iso))
+    @property
+    def model(self): return self.camera.find("cameramodel") or ""
+    @property
+    def serial(self): return self.camera.find("eosserialnumber") or ""
+    @property
+    def firmware(self): return self.camera.find("deviceversion") or ""
+    def clock_offset_s(self): return None
+    def set_shutter(self, label, keep): keep("shutterspeed", label)
+    def configure(self, iso, keep):
+        self.camera.set("capturetarget", _CARD)
+        keep("imageformat", "RAW")
+        keep("iso", str(iso))
+    def lower_mirror(self):
+        import time
+        while self.camera.find("mirrordownstatus") == "1":
+            time.sleep(0.2)
 
     @contextmanager
-    def released_by(self, release: Release) -> Iterator[None]:
-        """Switch mirror lockup or live view as ``release`` needs; put it back afterwards, whatever happens."""
-        with self._mirror_lockup(release is Release.MIRROR_LOCKUP), self._live_view(release is Release.LIVE_VIEW):
-            yield
+    def released_by(self, release, keep):
+        if release is Release.LIVE_VIEW:
+            keep("viewfinder", "1", before="0")
+        keep("mirrorlock", _SWITCH[release is Release.MIRROR_LOCKUP])
+        yield
 
-    @contextmanager
-    def _mirror_lockup(self, wanted: bool) -> Iterator[None]:
-        before = self.camera.find(_LOCKUP)
-        if before is None and wanted:
-            raise SettingError("this camera has no setting for mirror lockup: use --release live-view")
-        if before is None or before == _SWITCH[wanted]:
-            yield
-            return
-        self.camera.set(_LOCKUP, _SWITCH[wanted])
-        try:
-            yield
-        finally:
-            with suppress(CameraError):  # a camera that is gone cannot be put back; the first error counts
-                self.camera.set(_LOCKUP, before)
-
-    @contextmanager
-    def _live_view(self, wanted: bool) -> Iterator[None]:
-        if not wanted:
-            yield
-            return
-        self.camera.send(_VIEWFINDER, "1")  # libgphoto2 does not read this one back from an EOS
-        try:
-            yield
-        finally:
-            with suppress(CameraError):
-                self.camera.send(_VIEWFINDER, "0")
-
-    def expose(self, release: Release, settle_s: float, clock: Clock) -> None:
+    def expose(self, true_s, release: Release, settle_s: float, clock: Clock) -> None:
         """One exposure. Under mirror lockup the first press raises the mirror, the second exposes."""
         if release is Release.MIRROR_LOCKUP:
             self.camera.press()
