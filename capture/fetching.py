@@ -22,7 +22,7 @@ class NothingCameError(CameraLostError):
 
 
 def await_file(camera: Camera, exposure_s: float) -> CardFile:
-    """The file of an exposure that has begun and lasts ``exposure_s`` of the host's time; NothingCameError where none."""
+    """The file of an exposure that has begun and lasts ``exposure_s`` of the host's time. Raises NothingCameError."""
     file = camera.wait_for_file(exposure_s + FILE_PATIENCE_S)
     if file is None:
         raise NothingCameError(
