@@ -95,7 +95,7 @@ class CameraProcess:
             case "operations", []:
                 return list(self.operations)
             case "shots", []:
-                return [shot.to_dict() for shot in self.body.shots]
+                return [shot.to_dict() for shot in self.body.shutter.shots]
             case _:
                 return await self._obey_about_power(command)
         return None
