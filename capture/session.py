@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from sidcap.capture.bodies.canon_eos import CanonEos
+from sidcap.capture.bodies import Body
 from sidcap.capture.camera import Camera, CardFile
 from sidcap.capture.clock import Clock
 from sidcap.capture.journal import Journal
@@ -67,7 +67,7 @@ class Session:
     """Shoots brackets with one camera into one dataset."""
 
     camera: Camera
-    body: CanonEos
+    body: Body
     store: Store
     clock: Clock
 
@@ -96,17 +96,17 @@ class Session:
         return Journal(self.store.journal_path)
 
     def _shoot_all(self, scene_id: int, plan: BracketPlan, watch: Watcher) -> None:
-        self.body.configure(plan.iso_set)
-        with self.body.released_by(plan.release):
+        self.body.configure(plan.iso_set, self.camera.set)
+        with self.body.released_by(plan.release, self.camera.set):
             for index, shot in enumerate(plan.shots):
                 self._shoot_one(scene_id, index, shot, plan, watch)
 
     def _shoot_one(self, scene_id: int, index: int, shot: Shot, plan: BracketPlan, watch: Watcher) -> None:
         watch(Step(index, shot, "set"))
-        self.camera.set("shutterspeed", shot.shutter)
+        self.body.set_shutter(shot.shutter, self.camera.set)
         self._journal.record("shot", scene=scene_id, index=index, shot=shot.model_dump(mode="json"))
         watch(Step(index, shot, "settle" if plan.settle_s else "expose"))
-        self.body.expose(plan.release, plan.settle_s, self.clock)
+        self.body.expose(shot.true_s, plan.release, plan.settle_s, self.clock)
         start = self.clock.now()
         watch(Step(index, shot, "expose"))
         on_card = self.camera.wait_for_file(shot.true_s / self.clock.scale + _FILE_PATIENCE_S)
