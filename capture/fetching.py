@@ -6,7 +6,9 @@ from itertools import count
 from pathlib import Path
 
 from sidcap.capture.camera import Camera, CardFile
-from sidcap.data_manifest.errors import CameraBusyError, CameraError, CameraLostError
+from sidcap.capture.inspection import Expectation, contradiction
+from sidcap.data_manifest.errors import CameraBusyError, CameraError, CameraLostError, RawError
+from sidcap.data_manifest.raw import read_exif
 from sidcap.data_manifest.store import sha256_of, sync_folder
 
 FILE_PATIENCE_S = 10.0
@@ -65,6 +67,17 @@ def _digest_again(camera: Camera, file: CardFile, part: Path) -> str:
         return sha256_of(again)
     finally:
         again.unlink(missing_ok=True)
+
+
+def mismatch(camera: Camera, file: CardFile, part: Path, expected: Expectation) -> str | None:
+    """Why a file on the card cannot be what was to be shot; None where it can. Fetched to ``part``, and removed."""
+    try:
+        camera.download(file, part)
+        return contradiction(read_exif(part), expected)
+    except RawError as error:
+        return str(error)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def card_file(path: str) -> CardFile:

@@ -29,6 +29,8 @@ from sidcap.data_manifest.words import Verdict
 EXIF_TOLERANCE = 0.05
 """How far EXIF's exposure time may lie from the dial's: both are rounded, in different ways."""
 
+_BULB_TOLERANCE_S = 1.0
+"""EXIF says whole seconds of an exposure in bulb. Guess: no file of a 6D in bulb was at hand."""
 _CLIPPED_LIMIT = 0.05
 """More white than that is no longer lamps and reflections: the long is overexposed."""
 _DARK_LIMIT = 2e-3
@@ -61,6 +63,7 @@ class Expectation:
     nominal_s: float
     true_ratio: float
     """True exposure of the first long over that of this frame."""
+    in_bulb: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ def contradiction(exif: Exif, expected: Expectation) -> str | None:
     """Why the file is not what was to be shot; None where EXIF agrees, or is silent."""
     if exif.iso is not None and exif.iso != expected.iso:
         return f"its EXIF says ISO {exif.iso}, but ISO {expected.iso} was set"
-    if exif.exposure_s is not None and abs(exif.exposure_s / expected.nominal_s - 1) > EXIF_TOLERANCE:
+    tolerance_s = max(EXIF_TOLERANCE * expected.nominal_s, _BULB_TOLERANCE_S if expected.in_bulb else 0.0)
+    if exif.exposure_s is not None and abs(exif.exposure_s - expected.nominal_s) > tolerance_s:
         return f"its EXIF says {exif.exposure_s:g} s, but {expected.nominal_s:g} s was set"
     return None
 

@@ -165,4 +165,4 @@ class Ledger:
 def expectation(bracket: Bracket, index: int) -> Expectation:
     """What the frame of a shot should be."""
     shot = bracket.shot(index)
-    return Expectation(shot.role, bracket.plan.iso_set, shot.nominal_s, bracket.true_ratio(index))
+    return Expectation(shot.role, bracket.plan.iso_set, shot.nominal_s, bracket.true_ratio(index), shot.in_bulb)

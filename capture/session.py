@@ -31,20 +31,13 @@ from typing import Any, Self
 from sidcap.capture.bracket import Arrival, Bracket, unfinished
 from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
-from sidcap.capture.fetching import LATE_S, TRIES, await_file, card_file, fetch, move, numbered, part_of
-from sidcap.capture.inspection import Inspection, Inspector, contradiction
-from sidcap.capture.journal import Journal
+from sidcap.capture.fetching import LATE_S, await_file, card_file, fetch, mismatch, move, numbered, part_of
+from sidcap.capture.inspection import Inspection, Inspector
+from sidcap.capture.journal import Journal, accounted_for
 from sidcap.capture.ledger import Ledger, expectation
 from sidcap.capture.plan import BracketPlan, Shot
 from sidcap.capture.tether import Tether
-from sidcap.data_manifest.errors import (
-    CameraError,
-    CameraNotFoundError,
-    RawError,
-    SettingError,
-    UsageError,
-)
-from sidcap.data_manifest.raw import read_exif
+from sidcap.data_manifest.errors import RawError, UsageError
 from sidcap.data_manifest.schema import Frame, Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
@@ -211,25 +204,19 @@ class Session:
 
     def _shoot_all(self, bracket: Bracket) -> None:
         """Make the shots that are missing, whatever the camera does meanwhile."""
-        fruitless = 0
-        while True:
-            before = len(bracket.arrivals)
-            try:
-                self._collect(bracket)
-                self.tether.body.lower_mirror()  # else the first press would expose
-                with self._ready(bracket.plan):
-                    self._shoot_missing(bracket)
-                return
-            except (SettingError, CameraNotFoundError):
-                raise
-            except CameraError as error:
-                fruitless = 0 if len(bracket.arrivals) > before else fruitless + 1
-                self._journal.record("lost", scene=bracket.scene_id, reason=str(error))
-                if fruitless == TRIES:
-                    raise
-                self._tell(EventKind.LOST, bracket, str(error))
-                self.tether.reconnect(lambda text: self._tell(EventKind.LOST, bracket, text))
-                self._tell(EventKind.BACK, bracket, "the camera answers again")
+        self.tether.persist(
+            lambda: self._shoot_on_this_connection(bracket),
+            progress=lambda: len(bracket.arrivals),
+            lost=lambda text: self._tell(EventKind.LOST, bracket, text),
+            back=lambda: self._tell(EventKind.BACK, bracket, "the camera answers again"),
+            scene=bracket.scene_id,
+        )
+
+    def _shoot_on_this_connection(self, bracket: Bracket) -> None:
+        self._collect(bracket)
+        self.tether.body.lower_mirror()  # else the first press would expose
+        with self._ready(bracket.plan):
+            self._shoot_missing(bracket)
 
     @contextmanager
     def _ready(self, plan: BracketPlan) -> Iterator[None]:
@@ -285,25 +272,12 @@ class Session:
         """The file of a shot that nobody announced; waits until its exposure must be over."""
         shot = bracket.shot(index)
         over = bracket.intended[index] + timedelta(seconds=2 * bracket.plan.settle_s + shot.true_s + LATE_S)
-        while True:
-            for file in self.tether.new_files():
-                if self._is_of(file, bracket, index):
-                    return file
-            if self.clock.now() > over:
-                return None
-            self.tether.camera.wait_for_file(1.0)
-            self.tether.reconnect()  # a connection lists the card once
+        return self.tether.find_on_card(lambda file: self._is_of(file, bracket, index), lambda: self.clock.now() > over)
 
     def _is_of(self, file: CardFile, bracket: Bracket, index: int) -> bool:
-        """Whether a file on the card is the frame of this shot. One that is not is left there, and named in the journal."""
+        """Whether a file on the card is this shot's frame. One that is not stays there, and is named in the journal."""
         part = self.store.root / f".{file.name}.part"
-        try:
-            self.tether.camera.download(file, part)
-            stranger = contradiction(read_exif(part), expectation(bracket, index))
-        except RawError as error:
-            stranger = str(error)
-        finally:
-            part.unlink(missing_ok=True)
+        stranger = mismatch(self.tether.camera, file, part, expectation(bracket, index))
         if stranger is not None:
             self._journal.record("stray", scene=bracket.scene_id, card=str(file), reason=stranger)
             self.tether.consider_known([file])
@@ -461,11 +435,9 @@ def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[Card
             case "connected":
                 listed = {card_file(path) for path in event["card"]}
             case "bracket" if event["scene"] == scene_id and event.get("attempt", 1) == 1:
-                known = set(listed)
-            case "stray":
-                known.add(card_file(event["card"]))
-            case "file":
-                known.add(card_file(event["arrival"]["card"]))
+                known |= listed
+            case _ if card := accounted_for(event):
+                known.add(card_file(card))
     return known
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from sidcap.capture.bodies import Body, body_of
 from sidcap.capture.camera import Camera, CardFile, detect
 from sidcap.capture.journal import Journal
-from sidcap.data_manifest.errors import CameraError, CameraLostError
+from sidcap.data_manifest.errors import CameraError, CameraLostError, CameraNotFoundError, SettingError
 from sidcap.data_manifest.schema import CameraBody
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_TRIES = 3
+"""How often something is tried that brings nothing."""
 
+T = TypeVar("T")
 Settings = dict[str, str]
 
 
@@ -99,6 +102,35 @@ class Tether:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
+    def persist(
+        self,
+        work: Callable[[], T],
+        *,
+        progress: Callable[[], int],
+        lost: Callable[[str], None] = lambda _: None,
+        back: Callable[[], None] = lambda: None,
+        **facts: Any,
+    ) -> T:
+        """Do ``work``, and again on a new connection whenever the camera falls silent, as long as ``progress`` grows.
+
+        ``lost`` is told why, ``back`` when the camera answers again; ``facts`` go into the journal. Raises the
+        CameraError of the third time in a row that brought nothing, and at once what no new connection would mend.
+        """
+        fruitless, before = 0, progress()
+        while True:
+            try:
+                return work()
+            except (SettingError, CameraNotFoundError):
+                raise
+            except CameraError as error:
+                fruitless, before = (0 if progress() > before else fruitless + 1), progress()
+                self._journal.record("lost", reason=str(error), **facts)
+                if fruitless == _TRIES:
+                    raise
+                lost(str(error))
+            self.reconnect(lost)
+            back()
+
     def drop(self) -> None:
         """Give the connection up; never raises."""
         camera, self._camera, self._body = self._camera, None, None
@@ -141,6 +173,17 @@ class Tether:
     def new_files(self) -> list[CardFile]:
         """Files on the card that nobody has accounted for, oldest first."""
         return sorted(set(self.camera.files()) - self._known, key=str)
+
+    def find_on_card(self, is_wanted: Callable[[CardFile], bool], is_over: Callable[[], bool]) -> CardFile | None:
+        """A new file that nobody announced, for which one waits until ``is_over``; None where none is wanted."""
+        while True:
+            for file in self.new_files():
+                if is_wanted(file):
+                    return file
+            if is_over():
+                return None
+            self.camera.wait_for_file(1.0)
+            self.reconnect()  # a connection lists the card once
 
     # Settings.
 
