@@ -7,6 +7,7 @@ call either does what it says or raises a `CameraError` that says what to do. A 
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -88,7 +89,10 @@ class Camera:
         self._gp = _gphoto2()
         self.port = port
         self._announced: deque[CardFile] = deque()
+        self._is_closed = False
         self._camera = self._connected(port)
+        self.opened_at_s = time.time()
+        """When the connection was opened, host clock, seconds since 1970."""
 
     def __enter__(self) -> Self:
         return self
@@ -99,9 +103,30 @@ class Camera:
         self.close()
 
     def close(self) -> None:
-        """End the session; never raises, for the camera may already be gone."""
+        """End the session; never raises, for the camera may already be gone. Whatever is asked afterwards is refused."""
+        self._is_closed = True
         with suppress(self._gp.GPhoto2Error), _descriptor_0_kept():
             self._camera.exit()
+        _close_sockets(self._sockets & _sockets())
+
+    @property
+    def driver(self) -> str:
+        """The model that libgphoto2 takes the camera for; ``PTP/IP Camera`` for every one on the network."""
+        return str(self._camera.get_abilities().model)
+
+    @property
+    def address(self) -> str:
+        """The port at which libgphoto2 found the camera; another one after it was plugged in again."""
+        return str(self._camera.get_port_info().get_path())
+
+    def free_bytes(self) -> int | None:
+        """Room left on the cards; None where the camera does not tell."""
+        try:
+            stores = self._call(self._camera.get_storageinfo)
+        except SettingError:
+            return None
+        told = [store.freekbytes for store in stores if store.fields & self._gp.GP_STORAGEINFO_FREESPACEKBYTES]
+        return 1024 * sum(told) if told else None
 
     def get(self, name: str) -> str:
         """The value of a setting, in the camera's words. SettingError where it has no such setting."""
@@ -135,7 +160,8 @@ class Camera:
         choices = self.choices(name)
         if choices and value not in choices:
             raise SettingError(f"this camera has no {name} {value!r}; it offers {', '.join(choices)}")
-        widget.set_value(int(value) if widget.get_type() == self._gp.GP_WIDGET_TOGGLE else value)
+        is_number = widget.get_type() in (self._gp.GP_WIDGET_TOGGLE, self._gp.GP_WIDGET_DATE)
+        widget.set_value(int(value) if is_number else value)
         try:
             self._call(lambda: self._camera.set_single_config(name, widget))
         except CameraLostError:
@@ -229,6 +255,8 @@ class Camera:
 
     def _call(self, request: Callable[[], T]) -> T:
         """Do one request; ask a busy camera again, and turn libgphoto2's numbers into the errors of the tree."""
+        if self._is_closed:  # libgphoto2 would connect again, silently
+            raise CameraLostError("the connection to the camera is closed")
         deadline = time.monotonic() + _BUSY_PATIENCE_S
         pause_s = _BUSY_FIRST_PAUSE_S
         while True:
@@ -253,12 +281,14 @@ class Camera:
 
     def _connected(self, port: str | None) -> Any:
         gp = self._gp
-        camera = gp.Camera()
+        camera, others = gp.Camera(), _sockets()
         try:
-            _address(gp, camera, port or _only_camera().port)
+            _address(gp, camera, port if port is not None else the_only(detect()).port)
             camera.init()
         except gp.GPhoto2Error as error:
+            _close_sockets(_sockets() - others)
             raise _no_connection(gp, error.code, port) from error
+        self._sockets = _sockets() - others
         return camera
 
 
@@ -281,6 +311,30 @@ def _descriptor_0_kept() -> Iterator[None]:
         os.close(kept)
 
 
+def _sockets() -> set[tuple[int, int]]:
+    """This process's sockets: descriptor and inode, which together are never used again.
+
+    libgphoto2 2.5.34 leaves its sockets open where a connection is refused half-way, or breaks. A camera that serves one
+    host at a time would take the next connection for a second host.
+    """
+    folder = Path("/dev/fd")
+    if not folder.is_dir():
+        return set()
+    found = set()
+    for descriptor in map(int, os.listdir(folder)):
+        with suppress(OSError):
+            status = os.fstat(descriptor)
+            if stat.S_ISSOCK(status.st_mode):
+                found.add((descriptor, status.st_ino))
+    return found
+
+
+def _close_sockets(sockets: set[tuple[int, int]]) -> None:
+    for descriptor, _ in sockets:
+        with suppress(OSError):
+            os.close(descriptor)
+
+
 def _gphoto2() -> ModuleType:
     try:
         return import_module("gphoto2")
@@ -295,9 +349,8 @@ def detect() -> tuple[DetectedCamera, ...]:
     return tuple(camera for camera in found if camera.port.startswith("usb:"))
 
 
-def _only_camera() -> DetectedCamera:
-    """The one camera on USB; CameraNotFoundError where there is none, or a choice."""
-    found = detect()
+def the_only(found: tuple[DetectedCamera, ...]) -> DetectedCamera:
+    """The one camera that was found; CameraNotFoundError where there is none, or a choice."""
     if not found:
         raise CameraNotFoundError(f"no camera found: {HOW_TO_CONNECT}")
     if len(found) > 1:
@@ -322,9 +375,17 @@ def _address(gp: ModuleType, camera: Any, port: str) -> None:
 
 def _no_connection(gp: ModuleType, code: int, port: str | None) -> CameraError:
     where = "the camera" if port is None else f"the camera at {port}"
-    remedy = "check that it is on and connected, and no other program uses it"
-    if code == gp.GP_ERROR_IO_USB_CLAIM:
+    if code in (gp.GP_ERROR_IO_USB_CLAIM, gp.GP_ERROR_IO_LOCK):
         return CameraError(
             f"{where} is in use by another program: close it; on a desktop, unmount the camera (gvfs grabs it)"
         )
-    return CameraNotFoundError(f"{where} does not answer ({gp.gp_result_as_string(code)}): {remedy}")
+    if code in (gp.GP_ERROR_MODEL_NOT_FOUND, gp.GP_ERROR_BAD_PARAMETERS):
+        return CameraNotFoundError(f"there is no camera at {port!r}: sidcap camera list shows those on USB")
+    if code == gp.GP_ERROR:
+        return CameraError(
+            f"{where} refuses the connection: end the other program that uses it, or switch it off and on"
+        )
+    reason = gp.gp_result_as_string(code)
+    return CameraNotFoundError(
+        f"{where} does not answer ({reason}): check that it is on and connected, and no other program uses it"
+    )

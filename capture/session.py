@@ -255,7 +255,11 @@ class Session:
         body = self.tether.body
         body.configure(plan.iso_set, self.tether.keep)
         with body.released_by(plan.release, self.tether.keep):
-            yield
+            try:
+                yield
+            except CameraLostError:
+                self.tether.drop()  # nothing can be put back through it: libgphoto2 would answer from memory
+                raise
 
     def _shoot_missing(self, bracket: Bracket) -> None:
         while bracket.missing:
