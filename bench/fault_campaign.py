@@ -40,7 +40,8 @@ from sidcap.data_manifest.words import Split
 
 TIME_SCALE = 40.0
 PATIENCE_S = 20.0
-RESUMES = 4
+RESUMES = 5
+COMES_AFTER_S = 3.0
 """How often a person comes and helps before a run counts as failed."""
 RUNS_PER_CAMERA = 20
 SCENE = 1
@@ -48,7 +49,7 @@ BEFORE = {"iso": "400", "shutterspeed": "1/125", "imageformat": "L", "mirrorlock
 """What the photographer had set."""
 LOSES_FRAMES = frozenset({FaultKind.CARD_ERROR, FaultKind.BATTERY_EMPTY, FaultKind.POWER_OFF, FaultKind.CARD_FULL})
 """After these the camera itself may not have a frame that it exposed."""
-DISK_MB = 12
+DISK_MB = 45
 
 AT_OPERATIONS = (
     "EOS_SetDevicePropValueEx", "EOS_RemoteReleaseOn", "EOS_RemoteReleaseOff", "EOS_GetEvent", "GetPartialObject",
@@ -199,6 +200,9 @@ class _Bench:
             self.calm["exposure"] = len(self.simulated.shots) - first_shot
             self.calm["ObjectAddedEx"] = self.calm["exposure"]
         self.make_whole()
+        if outcome.complaints or os.environ.get("KEEP"):
+            for event in Journal(self.root / "journal.jsonl").events():
+                print({k: (str(v)[:150]) for k, v in event.items()}, file=sys.stdout)
         outcome.exposed = len(self.simulated.shots) - first_shot
         self.count(outcome, first_shot)
         for entry in self.root.iterdir() if self.root.exists() else ():
@@ -209,11 +213,14 @@ class _Bench:
         """A person comes, sees to the camera, and resumes."""
         for _ in range(RESUMES):
             outcome.resumed += 1
+            if outcome.kind != "kill -9":
+                time.sleep(COMES_AFTER_S)
             self.make_whole()
             try:
                 self.session(self.person)
             except (SidcapError, OSError) as error:
                 last = error
+                if os.environ.get("KEEP"): print(outcome.resumed, error, [o.name for o in self.simulated.operations[-12:]])
             else:
                 return
         outcome.complaints.append(f"never complete: {last}")
