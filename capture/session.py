@@ -82,6 +82,8 @@ class EventKind(StrEnum):
     FRAME = "frame"
     """A frame was looked into and counts."""
     WARNING = "warning"
+    UNUSABLE = "unusable"
+    """A frame counts, but the scene is of no use with it, and shooting again did not help."""
     LOST = "lost"
     """The camera fell silent, or no frame came."""
     BACK = "back"
@@ -153,8 +155,7 @@ class Session:
     _looking: list[tuple[int, Future[Inspection]]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        if not self.tether.is_connected:
-            self.tether.connect()
+        self.tether.connect()
         return self
 
     def __exit__(
@@ -176,6 +177,14 @@ class Session:
                 raise UsageError(f"scene {scene_id:05d} exists already: leave --scene out to take the next number")
             self.store.save_scene(Scene(id=scene_id, split=split, complete=False))
         return self._completed(self._begun(Bracket(scene_id, split, plan)))
+
+    def redo(self, scene_id: int, plan: BracketPlan) -> Scene:
+        """Shoot a scene once more; what it had is set aside, its note stays. Raises as ``shoot``."""
+        scene = self.store.scene(scene_id)
+        bracket = self._begun(Bracket(scene_id, scene.split, plan))
+        self.store.change_scene(scene_id, lambda scene: scene.replace(complete=False))
+        self._set_aside(scene_id, scene.frames, "shot again by request")
+        return self._completed(bracket)
 
     def resume(self, scene_id: int) -> Scene:
         """Complete a bracket that was interrupted. UsageError where the journal knows none of that number."""
@@ -422,15 +431,16 @@ class Session:
         bracket.frames[index] = frame
         self.store.change_scene(bracket.scene_id, bracket.written_into)
         self._journal.record("frame", scene=bracket.scene_id, attempt=bracket.attempt, index=index, path=frame.path)
-        self._tell(EventKind.FRAME, bracket, index=index, frame=frame)
-        for warning in (found.contradiction, *found.warnings):
-            if warning is not None:
-                self._tell(EventKind.WARNING, bracket, f"{frame.path}: {warning}", index=index)
+        self._tell(EventKind.FRAME, bracket, _verdict_in_words(found), index=index, frame=frame)
+        for warning in found.warnings:
+            self._tell(EventKind.WARNING, bracket, f"{frame.path}: {warning}", index=index)
+        if found.contradiction is not None:
+            self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {found.contradiction}", index=index)
         trouble = unusable(frame.role, bracket.true_ratio(index), found)
         if trouble is not None and bracket.attempt <= self.diligence.retries:
             raise _AgainError(trouble)
         if trouble is not None:
-            self._tell(EventKind.WARNING, bracket, f"{frame.path}: {trouble}", index=index)
+            self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {trouble}", index=index)
 
     def _record(self, bracket: Bracket, index: int, found: Inspection) -> Frame:
         arrival, shot, plan, exif = bracket.arrivals[index], bracket.shot(index), bracket.plan, found.exif
@@ -588,6 +598,16 @@ def unusable(role: str, true_ratio: float, found: Inspection) -> str | None:
     return None
 
 
+def _verdict_in_words(found: Inspection) -> str:
+    """How a frame compares with the first long; empty where it was not compared."""
+    compared = found.comparison
+    if compared is None:
+        return ""
+    if compared.verdict is Verdict.ALIGNED:
+        return str(compared.verdict)
+    return f"{compared.verdict}: {compared.reasons[0]}"
+
+
 def _than(brighter: float) -> str:
     return "brighter" if brighter > 0 else "darker"
 
@@ -604,8 +624,13 @@ def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[Card
                 known = set(listed)
             case "stray":
                 known.add(_card_file(event["card"]))
+                listed.add(_card_file(event["card"]))
             case "file":
                 known.add(_card_file(event["arrival"]["card"]))
+                listed.add(_card_file(event["arrival"]["card"]))
+            case "deleted":
+                known.discard(_card_file(event["card"]))
+                listed.discard(_card_file(event["card"]))
     return known
 
 
