@@ -89,6 +89,8 @@ class Camera:
         self.port = port
         self._announced: deque[CardFile] = deque()
         self._camera = self._connected(port)
+        self.opened_at_s = time.time()
+        """When the connection was opened, host clock, seconds since 1970."""
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +104,25 @@ class Camera:
         """End the session; never raises, for the camera may already be gone."""
         with suppress(self._gp.GPhoto2Error), _descriptor_0_kept():
             self._camera.exit()
+
+    @property
+    def driver(self) -> str:
+        """The model that libgphoto2 takes the camera for; ``PTP/IP Camera`` for every one on the network."""
+        return str(self._camera.get_abilities().model)
+
+    @property
+    def address(self) -> str:
+        """The port at which libgphoto2 found the camera; another one after it was plugged in again."""
+        return str(self._camera.get_port_info().get_path())
+
+    def free_bytes(self) -> int | None:
+        """Room left on the cards; None where the camera does not tell."""
+        try:
+            stores = self._call(self._camera.get_storageinfo)
+        except SettingError:
+            return None
+        told = [store.freekbytes for store in stores if store.fields & self._gp.GP_STORAGEINFO_FREESPACEKBYTES]
+        return 1024 * sum(told) if told else None
 
     def get(self, name: str) -> str:
         """The value of a setting, in the camera's words. SettingError where it has no such setting."""
@@ -135,7 +156,8 @@ class Camera:
         choices = self.choices(name)
         if choices and value not in choices:
             raise SettingError(f"this camera has no {name} {value!r}; it offers {', '.join(choices)}")
-        widget.set_value(int(value) if widget.get_type() == self._gp.GP_WIDGET_TOGGLE else value)
+        is_number = widget.get_type() in (self._gp.GP_WIDGET_TOGGLE, self._gp.GP_WIDGET_DATE)
+        widget.set_value(int(value) if is_number else value)
         try:
             self._call(lambda: self._camera.set_single_config(name, widget))
         except CameraLostError:
@@ -255,7 +277,7 @@ class Camera:
         gp = self._gp
         camera = gp.Camera()
         try:
-            _address(gp, camera, port or _only_camera().port)
+            _address(gp, camera, port if port is not None else the_only(detect()).port)
             camera.init()
         except gp.GPhoto2Error as error:
             raise _no_connection(gp, error.code, port) from error
@@ -295,9 +317,8 @@ def detect() -> tuple[DetectedCamera, ...]:
     return tuple(camera for camera in found if camera.port.startswith("usb:"))
 
 
-def _only_camera() -> DetectedCamera:
-    """The one camera on USB; CameraNotFoundError where there is none, or a choice."""
-    found = detect()
+def the_only(found: tuple[DetectedCamera, ...]) -> DetectedCamera:
+    """The one camera that was found; CameraNotFoundError where there is none, or a choice."""
     if not found:
         raise CameraNotFoundError(f"no camera found: {HOW_TO_CONNECT}")
     if len(found) > 1:
@@ -322,9 +343,17 @@ def _address(gp: ModuleType, camera: Any, port: str) -> None:
 
 def _no_connection(gp: ModuleType, code: int, port: str | None) -> CameraError:
     where = "the camera" if port is None else f"the camera at {port}"
-    remedy = "check that it is on and connected, and no other program uses it"
-    if code == gp.GP_ERROR_IO_USB_CLAIM:
+    if code in (gp.GP_ERROR_IO_USB_CLAIM, gp.GP_ERROR_IO_LOCK):
         return CameraError(
             f"{where} is in use by another program: close it; on a desktop, unmount the camera (gvfs grabs it)"
         )
-    return CameraNotFoundError(f"{where} does not answer ({gp.gp_result_as_string(code)}): {remedy}")
+    if code in (gp.GP_ERROR_MODEL_NOT_FOUND, gp.GP_ERROR_BAD_PARAMETERS):
+        return CameraNotFoundError(f"there is no camera at {port!r}: sidcap camera list shows those on USB")
+    if code == gp.GP_ERROR:
+        return CameraError(
+            f"{where} refuses the connection: end the other program that uses it, or switch it off and on"
+        )
+    reason = gp.gp_result_as_string(code)
+    return CameraNotFoundError(
+        f"{where} does not answer ({reason}): check that it is on and connected, and no other program uses it"
+    )

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from sidcap.cli import (
+    camera,
     demo,
     evaluate,
     schema,
@@ -68,6 +69,7 @@ def main(
 
 
 app.command("shoot")(shoot.shoot)
+app.add_typer(camera.app, name="camera")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

@@ -68,19 +68,25 @@ def shoot(
     scene_id = _scene_id(dataset, scene, split)
     clock = Clock(time_scale or 1.0)
     with without_c_chatter(), _camera(camera, scene_id, sensor or Sensor.FULL, light or 0.0, clock) as connected:
+        body = body_of(connected)
+        body.require_raw()
+        release, note = body.release_for(release)
+        if note:
+            warn(note)
         plan = plan_bracket(
             iso=iso,
             ratios=wanted,
             long_s=long,
-            iso_labels=connected.choices("iso"),
-            shutter_labels=connected.choices("shutterspeed"),
+            iso_labels=body.iso_labels(),
+            shutter_labels=body.shutter_labels(),
             release=release,
             settle_s=settle,
         )
         show_plan(plan)
         if dry_run:
-            for problem in body_of(connected).preflight():
-                warn(problem)
+            for check in body.checks():
+                if check.state != "ok":
+                    warn(str(check))
             if json:
                 print_json(plan)
             return
@@ -112,10 +118,12 @@ def shoot_bracket(
     from sidcap.data_manifest.store import Store
 
     body = body_of(camera)
-    if problems := body.preflight():
+    checks = body.checks()
+    if problems := [str(check) for check in checks if check.state == "problem"]:
         raise CameraError("; ".join(problems))
-    for warning in body.warnings():
-        warn(warning)
+    for check in checks:
+        if check.state == "warning":
+            warn(str(check))
     check_disk(dataset, plan)
     session = Session(camera, body, Store.create(dataset), clock)
     found: list[str] = []

@@ -204,17 +204,6 @@ def test_a_port_that_is_none_is_named() -> None:
         Camera("nonsense")
 
 
-def test_preflight_names_the_remedy(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = {"autoexposuremode": "P", "focusmode": "One Shot", "availableshots": "0"}
-    found = camera.find
-    monkeypatch.setattr(camera, "find", lambda name: answers.get(name) or found(name))
-    problems = body_of(camera).preflight()
-    assert len(problems) == 3
-    assert "turn the mode dial to M" in problems[0]
-    assert "set the lens to MF" in problems[1]
-    assert "card" in problems[2]
-
-
 def test_a_transfer_that_ends_early_is_noticed(camera: Camera, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     size = camera.size
     monkeypatch.setattr(camera, "size", lambda file: size(file) + 1)

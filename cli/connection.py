@@ -1,0 +1,44 @@
+"""The camera that a command was told to use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sidcap.cli.simulate_camera import Sensor
+
+if TYPE_CHECKING:
+    from sidcap.capture import Camera
+
+SIMULATED = "simulated"
+
+CameraOption = Annotated[
+    str | None,
+    typer.Option(
+        "--camera",
+        metavar="PORT",
+        show_default="the one on USB",
+        help="usb:001,004 or ptpip:192.168.1.9 as `gphoto2` names them, or 'simulated'.",
+    ),
+]
+
+
+@contextmanager
+def open_camera(
+    port: str | None, *, scene: int = 1, sensor: Sensor = Sensor.FULL, light_ev: float = 0.0, time_scale: float = 1.0
+) -> Iterator[Camera]:
+    """The camera at ``port``; a simulated one is started for the occasion and reached over the wire like any other."""
+    from sidcap.capture import Camera
+
+    if port != SIMULATED:
+        with Camera(port) as camera:
+            yield camera
+        return
+    from sidcap.capture.simulated import SimulatedCamera
+
+    simulated = SimulatedCamera(scene=scene, size=sensor.value, light_ev=light_ev, time_scale=time_scale)
+    with simulated, Camera(simulated.port_string) as camera:
+        yield camera
