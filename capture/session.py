@@ -636,10 +636,15 @@ def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[Card
 
 def check_disk(folder: Path, frames: int) -> None:
     """Raise UsageError where the disk below ``folder`` cannot hold so many frames."""
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free, needed = shutil.disk_usage(existing).free, frames * RAW_SIZE_BYTES
+    free, needed = disk_free_bytes(folder), frames * RAW_SIZE_BYTES
     if free < needed:
-        raise UsageError(f"{existing} has {free / 1e6:.0f} MB left, {needed / 1e6:.0f} are needed: make room")
+        raise UsageError(f"the disk of {folder} has {free / 1e6:.0f} MB left, {needed / 1e6:.0f} are needed: make room")
+
+
+def disk_free_bytes(folder: Path) -> int:
+    """Room on the disk where ``folder`` is, or would be."""
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    return shutil.disk_usage(existing).free
 
 
 def _expectation(bracket: Bracket, index: int) -> Expectation:
