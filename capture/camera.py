@@ -7,6 +7,7 @@ call either does what it says or raises a `CameraError` that says what to do. A 
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -88,6 +89,7 @@ class Camera:
         self._gp = _gphoto2()
         self.port = port
         self._announced: deque[CardFile] = deque()
+        self._is_closed = False
         self._camera = self._connected(port)
         self.opened_at_s = time.time()
         """When the connection was opened, host clock, seconds since 1970."""
@@ -101,9 +103,11 @@ class Camera:
         self.close()
 
     def close(self) -> None:
-        """End the session; never raises, for the camera may already be gone."""
+        """End the session; never raises, for the camera may already be gone. Whatever is asked afterwards is refused."""
+        self._is_closed = True
         with suppress(self._gp.GPhoto2Error), _descriptor_0_kept():
             self._camera.exit()
+        _close_sockets(self._sockets & _sockets())
 
     @property
     def driver(self) -> str:
@@ -251,6 +255,8 @@ class Camera:
 
     def _call(self, request: Callable[[], T]) -> T:
         """Do one request; ask a busy camera again, and turn libgphoto2's numbers into the errors of the tree."""
+        if self._is_closed:  # libgphoto2 would connect again, silently
+            raise CameraLostError("the connection to the camera is closed")
         deadline = time.monotonic() + _BUSY_PATIENCE_S
         pause_s = _BUSY_FIRST_PAUSE_S
         while True:
@@ -275,12 +281,14 @@ class Camera:
 
     def _connected(self, port: str | None) -> Any:
         gp = self._gp
-        camera = gp.Camera()
+        camera, others = gp.Camera(), _sockets()
         try:
             _address(gp, camera, port if port is not None else the_only(detect()).port)
             camera.init()
         except gp.GPhoto2Error as error:
+            _close_sockets(_sockets() - others)
             raise _no_connection(gp, error.code, port) from error
+        self._sockets = _sockets() - others
         return camera
 
 
@@ -301,6 +309,30 @@ def _descriptor_0_kept() -> Iterator[None]:
     finally:
         os.dup2(kept, 0)
         os.close(kept)
+
+
+def _sockets() -> set[tuple[int, int]]:
+    """This process's sockets: descriptor and inode, which together are never used again.
+
+    libgphoto2 2.5.34 leaves its sockets open where a connection is refused half-way, or breaks. A camera that serves one
+    host at a time would take the next connection for a second host.
+    """
+    folder = Path("/dev/fd")
+    if not folder.is_dir():
+        return set()
+    found = set()
+    for descriptor in map(int, os.listdir(folder)):
+        with suppress(OSError):
+            status = os.fstat(descriptor)
+            if stat.S_ISSOCK(status.st_mode):
+                found.add((descriptor, status.st_ino))
+    return found
+
+
+def _close_sockets(sockets: set[tuple[int, int]]) -> None:
+    for descriptor, _ in sockets:
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def _gphoto2() -> ModuleType:

@@ -235,7 +235,7 @@ class Session:
 
     def _shoot_all(self, bracket: Bracket) -> None:
         """Make the shots that are missing, whatever the camera does meanwhile."""
-        fruitless = 0
+        fruitless, was_lost = 0, bool(bracket.intended)
         while True:
             before = len(bracket.arrivals)
             try:
@@ -243,11 +243,15 @@ class Session:
                 self.tether.body.lower_mirror()  # else the first press would expose
                 with self._ready(bracket.plan):
                     self._shoot_missing(bracket)
+                if was_lost:
+                    self.tether.reconnect()  # a connection lists the card once
+                    self._note_strays(bracket)
                 return
             except (SettingError, CameraNotFoundError):
                 raise
             except CameraError as error:
                 fruitless = 0 if len(bracket.arrivals) > before else fruitless + 1
+                was_lost = True
                 self._journal.record("lost", scene=bracket.scene_id, reason=str(error))
                 if fruitless == _TRIES:
                     raise
@@ -260,7 +264,11 @@ class Session:
         body = self.tether.body
         body.configure(plan.iso_set, self.tether.keep)
         with body.released_by(plan.release, self.tether.keep):
-            yield
+            try:
+                yield
+            except CameraLostError:
+                self.tether.drop()  # nothing can be put back through it: libgphoto2 would answer from memory
+                raise
 
     def _shoot_missing(self, bracket: Bracket) -> None:
         while bracket.missing:
@@ -293,22 +301,27 @@ class Session:
 
     def _collect(self, bracket: Bracket) -> None:
         """Bring home what the card holds of this bracket, after a connection broke or a program was killed."""
-        self._begin_anew_after_a_long_gap(bracket)
+        last_utc, found = bracket.last_utc, bool(bracket.arrivals)
         for index in bracket.open_intents:
             file = self._find_on_card(bracket, index)
             if file is None:
                 del bracket.intended[index]
                 continue
             self._tell(EventKind.FOUND, bracket, f"{file.name} was on the card", index=index)
-            start = bracket.intended[index]
-            self._bring_home(bracket, index, file, start, self.clock.now())
+            self._bring_home(bracket, index, file, bracket.intended[index], self.clock.now())
+        gap_s = 0.0 if last_utc is None else (self.clock.now() - last_utc).total_seconds()
+        if found and gap_s > self.diligence.longest_gap_s:
+            raise _AgainError(f"interrupted for {gap_s / 60:.0f} min: light or framing may have changed")
 
-    def _begin_anew_after_a_long_gap(self, bracket: Bracket) -> None:
-        if bracket.last_utc is None or not bracket.arrivals:
-            return
-        gap = self.clock.now() - bracket.last_utc
-        if gap > timedelta(seconds=self.diligence.longest_gap_s):
-            raise _AgainError(f"interrupted for {gap.total_seconds() / 60:.0f} min: light or framing may have changed")
+    def _note_strays(self, bracket: Bracket) -> None:
+        """Write down what else the camera exposed; it stays on the card."""
+        for file in self.tether.new_files():
+            self._call_stray(bracket, file, "it belongs to no shot")
+
+    def _call_stray(self, bracket: Bracket, file: CardFile, reason: str) -> None:
+        self._journal.record("stray", scene=bracket.scene_id, card=str(file), reason=reason)
+        self.tether.consider_known([file])
+        self._tell(EventKind.WARNING, bracket, f"{file.name} stays on the card: {reason}")
 
     def _find_on_card(self, bracket: Bracket, index: int) -> CardFile | None:
         """The file of a shot that nobody announced; waits until its exposure must be over."""
@@ -334,8 +347,7 @@ class Session:
         finally:
             part.unlink(missing_ok=True)
         if stranger is not None:
-            self._journal.record("stray", scene=bracket.scene_id, card=str(file), reason=stranger)
-            self.tether.consider_known([file])
+            self._call_stray(bracket, file, stranger)
         return stranger is None
 
     def _bring_home(self, bracket: Bracket, index: int, file: CardFile, start: datetime, end: datetime) -> None:

@@ -161,44 +161,33 @@ class Tether:
 
     # Settings.
 
-    def keep(self, name: str, value: str, before: str | None = None) -> None:
+    def keep(self, name: str, value: str) -> None:
         """Change a setting of the camera and remember what it was, on disk, until it is put back.
 
-        ``before`` is what it was, for one that cannot be read. SettingError as `Camera.set`.
+        SettingError as `Camera.set`.
         """
-        found = self.camera.get(name) if before is None else before
-        if found == value:
+        before = self.camera.get(name)
+        if before == value:
             return
         if name not in self._changed:
-            self._changed[name] = found
-            self._journal.record("setting", serial=self._serial, name=name, before=found)
-        self._write(name, value, readable=before is None)
-
-    def put_back(self, name: str) -> None:
-        """Set one setting to what it was before the first ``keep``; nothing where it was never changed."""
-        if name in self._changed:
-            self._write(name, self._changed[name], readable=name not in _UNREADABLE)
-            del self._changed[name]
-            self._journal.record("restored", serial=self._serial, name=name)
+            self._changed[name] = before
+            self._journal.record("setting", serial=self._serial, name=name, before=before)
+        self.camera.set(name, value)
 
     def restore(self) -> list[str]:
         """Set everything to what it was. Gives a line for each setting that could not be put back; never raises."""
         left = []
         with suppress(CameraError):
             self.body.lower_mirror()  # settings are refused while it waits for the second press
-        for name in reversed(list(self._changed)):
-            before = self._changed[name]
+        for name, before in reversed(list(self._changed.items())):
             try:
-                self.put_back(name)
+                self.camera.set(name, before)
             except CameraError as error:
                 left.append(f"{name} was {before!r} and could not be put back ({error})")
+            else:
+                del self._changed[name]
+                self._journal.record("restored", serial=self._serial, name=name)
         return left
-
-    def _write(self, name: str, value: str, *, readable: bool) -> None:
-        if readable:
-            self.camera.set(name, value)
-        else:
-            self.camera.send(name, value)
 
     # The end.
 
@@ -219,9 +208,6 @@ class Tether:
         self.drop()
         return left
 
-
-_UNREADABLE = frozenset({"viewfinder"})
-"""Settings that libgphoto2 does not read back."""
 
 
 def left_changed(events: Iterable[Mapping[str, Any]], serial: str) -> Settings:

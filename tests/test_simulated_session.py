@@ -29,12 +29,13 @@ from hosts import (
 )
 
 from sidcap.capture.simulated import SimulatedCamera
+from sidcap.capture.simulated.mirror import TRAVEL_S
 
 TIME_SCALE = 10.0
 SETTLE_S = 2.0
 BULB_S = 4.0
-LATENCY = 0.75
-"""The host's pause, as the camera sees it, is shorter or longer by what a message takes; time runs faster here."""
+TICK_S = 0.001
+"""The gphoto2 command counts its pauses in whole milliseconds."""
 
 
 class Client(Protocol):
@@ -52,11 +53,11 @@ class Client(Protocol):
     def shoot(self, files: int = 1) -> list[bytes]:
         """Takes a frame and fetches its files."""
 
-    def shoot_locked_up(self) -> list[bytes]:
-        """Raises the mirror, lets it settle, takes a frame and fetches it."""
+    def shoot_locked_up(self) -> tuple[bytes, float]:
+        """Raises the mirror, lets it settle, takes a frame and fetches it; and how long it settled at least."""
 
-    def shoot_bulb(self) -> list[bytes]:
-        """Holds the button, lets go, and fetches the frame."""
+    def shoot_bulb(self) -> tuple[bytes, float]:
+        """Holds the button, lets go, and fetches the frame; and how long the button was held at least."""
 
     def names(self) -> list[str]:
         """The files on the card."""
@@ -95,19 +96,19 @@ class PythonClient:
             when_not_busy(host.trigger_capture)
             return self._fetch(host, files)
 
-    def shoot_locked_up(self) -> list[bytes]:
+    def shoot_locked_up(self) -> tuple[bytes, float]:
         with self._connected() as host:
             when_not_busy(host.trigger_capture)
-            time.sleep(SETTLE_S / TIME_SCALE)
+            settled_s = pause(SETTLE_S)
             when_not_busy(host.trigger_capture)
-            return self._fetch(host, 1)
+            return self._fetch(host, 1)[0], settled_s
 
-    def shoot_bulb(self) -> list[bytes]:
+    def shoot_bulb(self) -> tuple[bytes, float]:
         with self._connected() as host:
             when_not_busy(lambda: change(host, "eosremoterelease", self.press))
-            time.sleep(BULB_S / TIME_SCALE)
+            held_s = pause(BULB_S)
             change(host, "eosremoterelease", "Release Full")
-            return self._fetch(host, 1)
+            return self._fetch(host, 1)[0], held_s
 
     def names(self) -> list[str]:
         with self._connected() as host:
@@ -147,14 +148,14 @@ class CommandClient:
     def shoot(self, files: int = 1) -> list[bytes]:
         return self._fetch(files, "--trigger-capture")
 
-    def shoot_locked_up(self) -> list[bytes]:
-        settle_ms = round(1000 * SETTLE_S / TIME_SCALE)
-        return self._fetch(1, "--trigger-capture", f"--wait-event={settle_ms}ms", "--trigger-capture")
+    def shoot_locked_up(self) -> tuple[bytes, float]:
+        waiting, settled_s = self._pause(SETTLE_S)
+        return self._fetch(1, "--trigger-capture", waiting, "--trigger-capture")[0], settled_s
 
-    def shoot_bulb(self) -> list[bytes]:
-        held_ms = round(1000 * BULB_S / TIME_SCALE)
+    def shoot_bulb(self) -> tuple[bytes, float]:
+        waiting, held_s = self._pause(BULB_S)
         press, let_go = "eosremoterelease=Press Full", "eosremoterelease=Release Full"
-        return self._fetch(1, "--set-config", press, f"--wait-event={held_ms}ms", "--set-config", let_go)
+        return self._fetch(1, "--set-config", press, waiting, "--set-config", let_go)[0], held_s
 
     def names(self) -> list[str]:
         return [line.split()[1] for line in self._run("--list-files").splitlines() if line.startswith("#")]
@@ -170,8 +171,20 @@ class CommandClient:
         gphoto2(self._body, "--keep", *steps, *waiting, "--filename", "%f.%C", folder=folder)
         return [path.read_bytes() for path in sorted(folder.iterdir())]
 
+    @staticmethod
+    def _pause(simulated_s: float) -> tuple[str, float]:
+        """The argument that makes the command wait, and how long it then waits at least, in simulated seconds."""
+        return f"--wait-event={1000 * simulated_s / TIME_SCALE:.0f}ms", simulated_s - TICK_S * TIME_SCALE
+
     def _run(self, *arguments: str) -> str:
         return gphoto2(self._body, *arguments, folder=self._folder)
+
+
+def pause(simulated_s: float) -> float:
+    """Waits for so many of the camera's seconds; returns how many it were by this program's clock."""
+    started_s = time.monotonic()
+    time.sleep(simulated_s / TIME_SCALE)
+    return (time.monotonic() - started_s) * TIME_SCALE
 
 
 @pytest.fixture
@@ -199,18 +212,18 @@ def test_two_clients_pass_the_same_session(
     assert size_px(client.preview()) == (960, 640)
 
     body.set_by_hand(mirrorlock="1")  # older clients have no setting for it
-    (locked_up,) = client.shoot_locked_up()
+    locked_up, paused_s = client.shoot_locked_up()
     body.set_by_hand(mirrorlock="0")
     assert is_raw(locked_up, tmp_path)
     settled_s = body.shots[-1].mirror_up_s
     assert settled_s is not None
-    assert settled_s >= LATENCY * SETTLE_S
+    assert settled_s >= paused_s
 
     body.mode_dial = "B"
-    (bulb,) = client.shoot_bulb()
+    bulb, paused_s = client.shoot_bulb()
     body.mode_dial = "M"
     assert is_raw(bulb, tmp_path)
-    assert body.shots[-1].shutter_s >= LATENCY * BULB_S
+    assert body.shots[-1].shutter_s >= paused_s - TRAVEL_S  # the mirror rises first
 
     client.set(capturetarget="Internal RAM")
     (in_memory,) = client.shoot()

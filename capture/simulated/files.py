@@ -1,4 +1,4 @@
-"""The files that a body writes: how large they usually are, how many pixels they have, who renders them."""
+"""The files that a body writes: how much room they are counted with, how many pixels they have, who renders them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ _JPEG_SHARE_OF_WIDTH: Mapping[int, float] = MappingProxyType(
 
 _LARGEST_JPEG_PX: Mapping[SensorSize, tuple[int, int]] = MappingProxyType({"full": (5472, 3648), "small": (1536, 1024)})
 
-_TYPICAL_RAW_BYTES: Mapping[SensorSize, int] = MappingProxyType({"full": 25_000_000, "small": 1_100_000})
-_TYPICAL_LARGE_FINE_BYTES = 6_590_000
-"""A body with 30.79 GB free counted 4672 of them (libgphoto2); the raw sizes above are estimates."""
+_LARGEST_RAW_BYTES: Mapping[SensorSize, int] = MappingProxyType({"full": 34_000_000, "small": 2_850_000})
+"""Noise is what fills a CR2 file: full-size frames had 15.0 MB at ISO 100, 30.9 at 12800 and at most 33.3 (well exposed
+at ISO 25600), small ones 1.24 to 2.81. Counted as the largest, a shot that is promised always fits."""
+
+_LARGE_FINE_BYTES = 6_590_000
+"""A body with 30.79 GB free counted 4672 of them (libgphoto2). This camera's need a third of that."""
 
 _NORMAL_COMPRESSION_SHARE = 0.5
 """Of a fine JPEG's bytes. A guess."""
@@ -42,21 +45,21 @@ class FileMaker:
         share = _JPEG_SHARE_OF_WIDTH[file.size]
         return self.frames.jpeg(shot, (round(width * share), round(height * share)))
 
-    def typical_bytes(self, files: ImageFormat) -> int:
-        """What an exposure is taken to need when the free shots are counted."""
-        return sum(self._typical_bytes(file) for file in files)
+    def counted_bytes(self, files: ImageFormat) -> int:
+        """What an exposure is taken to need when the free shots are counted: as much as it may become."""
+        return sum(self._counted_bytes(file) for file in files)
 
     def writing_s(self, files: ImageFormat) -> float:
         """How long the card takes for an exposure; a small sensor's frames count as much as large ones."""
-        of_full_size = _TYPICAL_RAW_BYTES["full"] / _TYPICAL_RAW_BYTES[self._size]
-        return self.typical_bytes(files) * of_full_size / CARD_BYTES_PER_S
+        of_full_size = _LARGEST_RAW_BYTES["full"] / _LARGEST_RAW_BYTES[self._size]
+        return self.counted_bytes(files) * of_full_size / CARD_BYTES_PER_S
 
-    def _typical_bytes(self, file: FileFormat) -> int:
-        raw_bytes = _TYPICAL_RAW_BYTES[self._size]
+    def _counted_bytes(self, file: FileFormat) -> int:
+        raw_bytes = _LARGEST_RAW_BYTES[self._size]
         if file.is_raw:
             return raw_bytes
         share = _JPEG_SHARE_OF_WIDTH[file.size] ** 2 * (1.0 if file.compression == 3 else _NORMAL_COMPRESSION_SHARE)
-        return round(_TYPICAL_LARGE_FINE_BYTES * share * raw_bytes / _TYPICAL_RAW_BYTES["full"])
+        return round(_LARGE_FINE_BYTES * share * raw_bytes / _LARGEST_RAW_BYTES["full"])
 
 
 def object_format(file: FileFormat) -> ObjectFormat:

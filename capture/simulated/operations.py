@@ -90,7 +90,7 @@ class PtpSession:
         self.body.catch_up()
         if request.code not in KEEPING_NOBODY_AWAKE:
             self.body.used()
-        if request.code in NEEDING_THE_CARD and self.body.card.has_failed:
+        if request.code in NEEDING_THE_CARD and self.body.storage.card.has_failed:
             return Reply(ResponseCode.StoreNotAvailable)
         return operation(self, request)
 
@@ -174,7 +174,7 @@ def _set_property(session: PtpSession, request: Request) -> Reply:
 
 def _set_host_capacity(session: PtpSession, request: Request) -> Reply:
     """The host's free clusters and the bytes in each."""
-    session.body.set_host_capacity(request.param(0) * request.param(1))
+    session.body.storage.set_host_capacity(request.param(0) * request.param(1))
     return OK
 
 
@@ -195,7 +195,7 @@ def _get_standard_property_value(session: PtpSession, request: Request) -> Reply
 
 def _standard_value(session: PtpSession, code: int) -> int | str:
     _, value = identity.STANDARD_PROPERTIES[code]
-    return session.body.battery.percent if code == identity.BATTERY_LEVEL else value
+    return session.body.power.percent if code == identity.BATTERY_LEVEL else value
 
 
 # The shutter button.
@@ -249,7 +249,7 @@ def _get_storage_ids(_session: PtpSession, _: Request) -> Reply:
 def _get_storage_info(session: PtpSession, request: Request) -> Reply:
     if request.param(0) != STORAGE_ID:
         return Reply(ResponseCode.InvalidStorageId)
-    return _data(datasets.storage_info(session.body.card.free_bytes))
+    return _data(datasets.storage_info(session.body.storage.card.free_bytes))
 
 
 def _get_object_handles(session: PtpSession, request: Request) -> Reply:
@@ -257,7 +257,7 @@ def _get_object_handles(session: PtpSession, request: Request) -> Reply:
     storage, wanted_format, parent = (request.param(index) for index in range(3))
     if storage not in (STORAGE_ID, ANY_STORAGE):
         return Reply(ResponseCode.InvalidStorageId)
-    found = session.body.card.everything() if parent == 0 else session.body.card.children(parent)
+    found = session.body.storage.card.everything() if parent == 0 else session.body.storage.card.children(parent)
     handles = [stored.handle for stored in found if wanted_format in (0, stored.format)]
     return Reply(ResponseCode.OK, params=(len(handles),), data=datasets.u32_array(handles))
 
@@ -272,20 +272,20 @@ def _get_eos_object_infos(session: PtpSession, request: Request) -> Reply:
     storage, parent = request.param(0), request.param(1)
     if storage not in (STORAGE_ID, ANY_STORAGE):
         return Reply(ResponseCode.InvalidStorageId)
-    if parent != ROOT_FOLDER and session.body.find_object(parent) is None:
+    if parent != ROOT_FOLDER and session.body.storage.find(parent) is None:
         return Reply(ResponseCode.InvalidObjectHandle)
-    return _data(datasets.eos_object_infos(session.body.card.children(parent)))
+    return _data(datasets.eos_object_infos(session.body.storage.card.children(parent)))
 
 
 def _get_object_info(session: PtpSession, request: Request) -> Reply:
-    stored = session.body.find_object(request.param(0))
+    stored = session.body.storage.find(request.param(0))
     if stored is None:
         return Reply(ResponseCode.InvalidObjectHandle)
     return _data(datasets.object_info(stored))
 
 
 def _get_object(session: PtpSession, request: Request) -> Reply:
-    stored = session.body.find_object(request.param(0))
+    stored = session.body.storage.find(request.param(0))
     if stored is None or stored.size == 0:
         return Reply(ResponseCode.InvalidObjectHandle)
     return _data(stored.read())
@@ -294,7 +294,7 @@ def _get_object(session: PtpSession, request: Request) -> Reply:
 def _get_partial_object(session: PtpSession, request: Request) -> Reply:
     """Object, offset, number of bytes. The response says how many bytes came."""
     handle, offset, size = (request.param(index) for index in range(3))
-    stored = session.body.find_object(handle)
+    stored = session.body.storage.find(handle)
     if stored is None or stored.size == 0:
         return Reply(ResponseCode.InvalidObjectHandle)
     data = stored.read(offset, size)
@@ -302,7 +302,7 @@ def _get_partial_object(session: PtpSession, request: Request) -> Reply:
 
 
 def _get_thumbnail(session: PtpSession, request: Request) -> Reply:
-    if session.body.find_object(request.param(0)) is None:
+    if session.body.storage.find(request.param(0)) is None:
         return Reply(ResponseCode.InvalidObjectHandle)
     return Reply(ResponseCode.NoThumbnailPresent)
 
@@ -313,20 +313,20 @@ def _get_supported_object_properties(_session: PtpSession, _: Request) -> Reply:
 
 
 def _set_object_attributes(session: PtpSession, request: Request) -> Reply:
-    stored = session.body.card.find(request.param(0))
+    stored = session.body.storage.card.find(request.param(0))
     if stored is None:
         return Reply(ResponseCode.InvalidObjectHandle)
-    session.body.card.set_attributes(stored, request.param(1))
+    session.body.storage.card.set_attributes(stored, request.param(1))
     return OK
 
 
 def _transfer_complete(session: PtpSession, request: Request) -> Reply:
-    session.body.forget(request.param(0))
+    session.body.storage.forget(request.param(0))
     return OK
 
 
 def _delete_object(session: PtpSession, request: Request) -> Reply:
-    return Reply(session.body.delete(request.param(0)))
+    return Reply(session.body.storage.delete(request.param(0)))
 
 
 def _data(data: bytes) -> Reply:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from sidcap.capture.simulated.frame import FrameMaker
+from sidcap.capture.simulated.lens import Lens
 from sidcap.capture.simulated.pending import in_background
+from sidcap.capture.simulated.properties import APERTURES, ISO_SPEEDS, SHUTTER_BULB, SHUTTER_TIMES, PropertyCode
+from sidcap.capture.simulated.scenes import SceneChoice
+from sidcap.capture.simulated.state import State
 
-if TYPE_CHECKING:
-    from sidcap.capture.simulated.scenes import SceneChoice
+_BULB_VIEW_S = 1.0
+"""What live view is exposed like while the mode dial stands on B. A guess."""
 
 _WAIT_S = 0.3
 """Real seconds that an answer waits for its picture. Hosts give up after 2.5 s and ask again after "not ready"."""
@@ -28,19 +31,35 @@ class View:
 
 
 class Viewfinder:
-    """Renders pictures one after the other, each for the view that was asked for."""
+    """Renders pictures one after the other, each of what the camera is set to when it is asked for."""
 
-    def __init__(self, make: Callable[[View, float], bytes]) -> None:
-        self._make = make
+    def __init__(self, frames: FrameMaker, state: State, lens: Lens) -> None:
+        self._frames = frames
+        self._state = state
+        self._lens = lens
         self._pending: tuple[View, Future[bytes]] | None = None
 
-    def picture(self, view: View, at_s: float) -> bytes | None:
-        """The JPEG of ``view``, or None where it is not ready yet."""
+    def picture(self, scene: SceneChoice, at_s: float) -> bytes | None:
+        """The JPEG of what live view shows, or None where it is not ready yet."""
+        view = self._view(scene)
         if self._pending is None or self._pending[0] != view:
-            self._pending = view, in_background(lambda: self._make(view, at_s), "live-view")
+            self._pending = view, in_background(lambda: self._render(view, at_s), "live-view")
         try:
             picture = self._pending[1].result(_WAIT_S)
         except TimeoutError:
             return None
         self._pending = None
         return picture
+
+    def _view(self, scene: SceneChoice) -> View:
+        shutter = self._state.number(PropertyCode.ShutterSpeed)
+        return View(
+            scene=scene,
+            iso=ISO_SPEEDS[self._state.number(PropertyCode.ISOSpeed)],
+            shutter_s=_BULB_VIEW_S if shutter == SHUTTER_BULB else SHUTTER_TIMES[shutter].true_s,
+            aperture=APERTURES[self._state.number(PropertyCode.Aperture)],
+            focus_steps=self._lens.focus_steps,
+        )
+
+    def _render(self, view: View, at_s: float) -> bytes:
+        return self._frames.live_view(view.scene, view.iso, view.shutter_s, view.aperture, view.focus_steps, at_s)
