@@ -59,7 +59,7 @@ class Tally:
         return sum(max(wanted - self.scenes[split], 0) for split, wanted in quota.items())
 
     def next_split(self, quota: Quota) -> Split | None:
-        """What the next scene is for: the split that has least of its quota, the first of these; None once it is filled.
+        """The split with the least of its quota, the first of these; None once the quota is filled.
 
         So an evening that ends early leaves every split about as full as the others.
         """

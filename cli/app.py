@@ -25,7 +25,6 @@ from sidcap.cli import (
 from sidcap.cli.screen import INTERRUPTED, complain
 from sidcap.data_manifest.errors import SidcapError
 
-
 _WrongUsage: Any = typer.BadParameter.__base__
 """What typer raises for an option it does not know or a value it cannot read; it has no public name."""
 

@@ -1,4 +1,4 @@
-"""What a session has done with every frame while it is shot: compare it with the long. Runs in the session's other process."""
+"""How a session compares every frame with the long while the next one is shot. Runs in the session's other process."""
 
 from __future__ import annotations
 

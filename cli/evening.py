@@ -139,9 +139,9 @@ class Evening:
     # Unattended.
 
     def repeat(self, plan: BracketPlan, *, every_s: float, scenes: int | None) -> None:
-        """Shoot scenes with nobody there, from start to start ``every_s`` apart, until all are done or the quota is filled.
+        """Shoot scenes with nobody there, from start to start ``every_s`` apart.
 
-        The first error ends it.
+        Ends when all are done or the quota is filled, and with the first error.
         """
         clock = self.session.clock
         start = clock.now()
@@ -161,7 +161,7 @@ class Evening:
     # Led by a photographer.
 
     def walk(self, plan: BracketPlan, stops: int) -> None:
-        """Lead a photographer through scenes: compose, Enter. Ends with them, with the quota, with q, or with standard input."""
+        """Lead a photographer through scenes: compose, Enter. Ends with them, the quota, q, or standard input."""
         with suppress(EOFError):
             self._walk(plan, stops)
 
@@ -211,7 +211,7 @@ class Evening:
         shoot = begin
         while True:
             try:
-                return shoot()
+                shoot()
             except (CameraError, UsageError) as error:
                 bracket = self._interrupted(scene_id)
                 complain(str(error))
@@ -220,6 +220,8 @@ class Evening:
                 if not self._goes_on(bracket):
                     raise
                 shoot = self._resuming(bracket)
+            else:
+                return
 
     def _resuming(self, bracket: Bracket) -> Callable[[], None]:
         return lambda: self.resume(bracket)

@@ -27,15 +27,15 @@ class Gear:
 
     dataset: Path
     camera: str | None
-    sensor: Sensor
-    light_ev: float
-    time_scale: float
-    patience_s: float
-    retries: int
-    read_twice: bool
-    events: Path | None
-    on_frame: str | None
-    on_scene: str | None
+    sensor: Sensor = Sensor.FULL
+    light_ev: float = 0.0
+    time_scale: float = 1.0
+    patience_s: float = 300.0
+    retries: int = 2
+    read_twice: bool = False
+    events: Path | None = None
+    on_frame: str | None = None
+    on_scene: str | None = None
 
     @contextmanager
     def connected(self) -> Iterator[tuple[Tether, Compose]]:
@@ -96,7 +96,7 @@ class Gear:
 
 
 def set_clock(tether: Tether, dataset: Path) -> None:
-    """Set the camera's clock to this computer's, and write down by how much it was off. SettingError where it refuses."""
+    """Set the camera's clock to this computer's; the journal says by how much it was off. SettingError if refused."""
     from sidcap.capture.journal import Journal
     from sidcap.data_manifest.store import Store
 

@@ -136,7 +136,7 @@ class Book:
         return found
 
     def number(self, wanted: int | None, split: Split) -> int:
-        """The scene ``wanted`` of ``split`` with all its digits; the next one for None. UsageError where it is taken."""
+        """Scene ``wanted`` of ``split`` with all its digits; the next one for None. UsageError where it is taken."""
         from sidcap.data_manifest.naming import scene_id
         from sidcap.data_manifest.store import Store
 
@@ -185,6 +185,41 @@ class Outlook:
             "disk_needed_bytes": self.needed_bytes,
             "disk_free_bytes": self.free_bytes,
         }
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that was asked for."""
+
+    wish: Wish | None
+    """None to complete what was interrupted, as it was planned."""
+    pace: Pace
+    destination: Destination
+    number: int | None
+    """Of the only scene, or of the one to complete, where one was named."""
+    dry_run: bool
+    set_clock: bool
+    free_card: bool
+
+    @property
+    def is_resumption(self) -> bool:
+        """Whether nothing new is shot."""
+        return self.wish is None
+
+    def nothing_to_do(self, book: Book) -> str:
+        """Why nothing is to be done; empty where something is."""
+        if self.is_resumption and not book.interrupted and self.number is None:
+            return f"no scene of {book.dataset} was interrupted: there is nothing to resume"
+        if self.destination.is_reached(book.tally):
+            return f"the quota is filled: {book.tally}"
+        return ""
+
+    def outlook(self, plan: BracketPlan, book: Book) -> Outlook:
+        """What shooting ``plan`` for all scenes will take."""
+        from sidcap.capture.session import disk_free_bytes
+
+        scenes = self.pace.scenes(self.destination, book.tally)
+        return Outlook(plan, scenes, self.pace.every_s or 0.0, disk_free_bytes(book.dataset))
 
 
 def must_be_finite(option: str, value: float) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,14 +17,14 @@ from sidcap.cli.connection import LOOPBACK, SIMULATED, CameraOption
 from sidcap.cli.evening import Evening, ask_split, offer
 from sidcap.cli.gear import Gear, set_clock
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix, seconds_of
-from sidcap.cli.order import Book, Destination, Outlook, Pace, Wish, must_be_finite, parse_ratios
+from sidcap.cli.order import Book, Destination, Order, Outlook, Pace, Wish, must_be_finite, parse_ratios
 from sidcap.cli.screen import NOT_USABLE, console, print_json, warn, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.words import Release, Split
 
 if TYPE_CHECKING:
-    from sidcap.capture import Body
+    from sidcap.capture import Body, BracketPlan
     from sidcap.capture.bracket import Bracket
 
 _BRACKET, _SCENES, _CAMERA = "The bracket", "Scenes", "The camera"
@@ -201,24 +202,17 @@ def shoot(
 
     Without a camera:        sidcap shoot --iso 12600 --camera simulated --sensor small --time-scale 10
     """
-    from sidcap.capture.session import disk_free_bytes
-
     _refuse_contradictions({name for name in ctx.params if _is_given(ctx, name)}, camera, split)
     _refuse_impossible(long, settle, patience, light, on_frame, on_scene)
-    wish = None if resume else _wish(iso, ratios, long, repeats, release, settle)
-    pace = Pace(scenes, None if every is None else seconds_of(every), count)
-    destination = _destination(split, quota)
-    book = Book.at(dataset, must_exist=resume)
-    if destination.is_reached(book.tally):
-        return _nothing_to_do(f"the quota is filled: {book.tally}", json)
-    if resume and not book.interrupted and scene is None:
-        return _nothing_to_do(f"no scene of {dataset} was interrupted: there is nothing to resume", json)
-    try:
-        again = book.to_resume(scene) if resume else [] if dry_run else _accepted(book, pace)
-        is_one = not (resume or pace.is_many or again)
-        one = _one_scene(book, destination, scene) if is_one else None
-    except EOFError:
-        return None
+    order = Order(
+        wish=None if resume else _wish(iso, ratios, long, repeats, release, settle),
+        pace=Pace(scenes, None if every is None else seconds_of(every), count),
+        destination=_destination(split, quota),
+        number=scene,
+        dry_run=dry_run,
+        set_clock=clock,
+        free_card=free_card,
+    )
     gear = Gear(
         dataset=dataset,
         camera=camera,
@@ -232,28 +226,82 @@ def shoot(
         on_frame=on_frame,
         on_scene=on_scene,
     )
+    book = Book.at(dataset, must_exist=resume)
+    if why := order.nothing_to_do(book):
+        console.print(why, markup=False, soft_wrap=True)
+        if json:
+            print_json({"scenes": []})
+        return
+    with suppress(EOFError):  # nobody answers, so nobody wants anything
+        _carry_out(order, _agenda(order, book), book, gear, json=json)
+
+
+@dataclass(frozen=True)
+class _Agenda:
+    """What is shot, once everybody was asked."""
+
+    again: list[Bracket]
+    """Interrupted brackets to complete first."""
+    one: tuple[int, Split] | None = None
+    """Then one scene, by number and split."""
+    is_many: bool = False
+    """Or then many."""
+
+
+def _agenda(order: Order, book: Book) -> _Agenda:
+    """EOFError where somebody has to be asked and does not answer, or quits."""
+    if order.is_resumption:
+        return _Agenda(book.to_resume(order.number))
+    again = [] if order.dry_run else _accepted(book, order.pace)
+    if again or order.pace.is_many:
+        return _Agenda(again, is_many=order.pace.is_many)
+    split = order.destination.known(book.tally) or ask_split()
+    return _Agenda([], (book.number(order.number, split), split))
+
+
+def _accepted(book: Book, pace: Pace) -> list[Bracket]:
+    """Interrupted brackets that are completed first, or instead of the one new scene. EOFError for: quit."""
+    brackets = list(book.interrupted.values())
+    if not brackets:
+        return []
+    if pace.is_unattended or not (pace.stops or sys.stdin.isatty()):
+        names = ", ".join(f"{bracket.scene_id:05d}" for bracket in brackets)
+        warn(f"interrupted: {names}; complete with: sidcap shoot --resume{dataset_suffix(book.dataset)}")
+        return []
+    do = "completes it first" if pace.stops else "completes it instead of a new one"
+    return brackets if offer(brackets, f"Enter {do} · n leaves it · q quits >") else []
+
+
+def _carry_out(order: Order, agenda: _Agenda, book: Book, gear: Gear, *, json: bool) -> None:
     screen = BracketScreen()
     with without_c_chatter(), gear.connected() as (tether, compose), gear.event_log() as log:
-        plan = wish.plan(tether.body) if wish and (is_one or pace.is_many) else None
-        if plan:
-            outlook = Outlook(plan, pace.scenes(destination, book.tally), pace.every_s or 0.0, disk_free_bytes(dataset))
+        plan = None
+        if order.wish and (agenda.one or agenda.is_many):
+            plan = order.wish.plan(tether.body)
+            outlook = order.outlook(plan, book)
             show_plan(plan)
             show_outlook(outlook)
-            if dry_run:
-                return _end_dry_run(tether.body, outlook, dataset, json)
-        with _told_how_to_go_on(book, again), gear.session(tether, log, screen) as session:
-            if clock:
-                set_clock(tether, dataset)
-            evening = Evening(session, screen, book.tally, destination, compose, free_card)
-            for bracket in again:
+            if order.dry_run:
+                _end_dry_run(tether.body, outlook, gear.dataset, json)
+                return
+        with _told_how_to_go_on(book, agenda), gear.session(tether, log, screen) as session:
+            if order.set_clock:
+                set_clock(tether, gear.dataset)
+            evening = Evening(session, screen, book.tally, order.destination, compose, order.free_card)
+            for bracket in agenda.again:
                 evening.resume(bracket)
-            if plan and one:
-                evening.shoot(*one, plan)
-            elif plan and pace.stops:
-                evening.walk(plan, pace.stops)
-            elif plan:
-                evening.repeat(plan, every_s=pace.every_s or 0.0, scenes=pace.count)
-    _end(evening, as_list=pace.is_many or (resume and scene is None), json=json)
+            if plan:
+                _shoot_new(evening, plan, agenda, order.pace)
+    _end(evening, as_list=agenda.is_many or (order.is_resumption and order.number is None), json=json)
+
+
+def _shoot_new(evening: Evening, plan: BracketPlan, agenda: _Agenda, pace: Pace) -> None:
+    if agenda.one:
+        evening.shoot(*agenda.one, plan)
+    elif pace.stops:
+        evening.walk(plan, pace.stops)
+    else:
+        evening.repeat(plan, every_s=pace.every_s or 0.0, scenes=pace.count)
 
 
 # Before: what was asked for.
@@ -320,32 +368,7 @@ def _destination(split: SplitChoice | None, quota: str | None) -> Destination:
     return Destination(Split(split) if split else Split.TRAIN)
 
 
-def _one_scene(book: Book, destination: Destination, number: int | None) -> tuple[int, Split]:
-    """Number and split of the only scene. EOFError where nobody answers what it is for."""
-    split = destination.known(book.tally) or ask_split()
-    return book.number(number, split), split
-
-
-def _accepted(book: Book, pace: Pace) -> list[Bracket]:
-    """Interrupted brackets that are completed first, or instead of the one new scene. EOFError for: quit."""
-    brackets = list(book.interrupted.values())
-    if not brackets:
-        return []
-    if pace.is_unattended or not (pace.stops or sys.stdin.isatty()):
-        names = ", ".join(f"{bracket.scene_id:05d}" for bracket in brackets)
-        warn(f"interrupted: {names}; complete with: sidcap shoot --resume{dataset_suffix(book.dataset)}")
-        return []
-    do = "completes it first" if pace.stops else "completes it instead of a new one"
-    return brackets if offer(brackets, f"Enter {do} · n leaves it · q quits >") else []
-
-
 # After.
-
-
-def _nothing_to_do(why: str, json: bool) -> None:
-    console.print(why, markup=False, soft_wrap=True)
-    if json:
-        print_json({"scenes": []})
 
 
 def _end_dry_run(body: Body, outlook: Outlook, dataset: Path, json: bool) -> None:
@@ -373,13 +396,13 @@ def _end(evening: Evening, *, as_list: bool, json: bool) -> None:
 
 
 @contextmanager
-def _told_how_to_go_on(book: Book, again: list[Bracket]) -> Iterator[None]:
+def _told_how_to_go_on(book: Book, agenda: _Agenda) -> Iterator[None]:
     """Whatever ends the session early: say which scenes can be resumed. What was told before is not told again."""
     from sidcap.capture.bracket import unfinished
     from sidcap.capture.journal import Journal
     from sidcap.data_manifest.store import Store
 
-    told = book.interrupted.keys() - {bracket.scene_id for bracket in again}
+    told = book.interrupted.keys() - {bracket.scene_id for bracket in agenda.again}
     try:
         yield
     except BaseException:
