@@ -347,7 +347,10 @@ def _no_connection(gp: ModuleType, code: int, port: str | None) -> CameraError:
         return CameraError(
             f"{where} is in use by another program: close it; on a desktop, unmount the camera (gvfs grabs it)"
         )
-    if code in (gp.GP_ERROR_MODEL_NOT_FOUND, gp.GP_ERROR_BAD_PARAMETERS):
+    nowhere = (
+        gp.GP_ERROR_MODEL_NOT_FOUND, gp.GP_ERROR_BAD_PARAMETERS, gp.GP_ERROR_FILE_NOT_FOUND, gp.GP_ERROR_IO_USB_FIND,
+    )  # fmt: skip
+    if code in nowhere:
         return CameraNotFoundError(f"there is no camera at {port!r}: sidcap camera list shows those on USB")
     if code == gp.GP_ERROR:
         return CameraError(

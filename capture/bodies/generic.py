@@ -21,7 +21,8 @@ _RAW_LABELS = ("RAW", "NEF (Raw)", "raw")
 _CARD_LABELS = ("Memory card", "card")
 _VIEWFINDER = "viewfinder"
 _BULB = "bulb"
-_LOW_BATTERY_PERCENT = 20
+_LOW_BATTERY_PERCENT = 25
+"""The lowest step above "Low" that an EOS tells."""
 _FEW_SHOTS = 20
 _RAW_SIZE_BYTES = 30_000_000
 """Upper estimate of one raw file, as the session has it."""
@@ -250,7 +251,7 @@ class GenericBody:
         if percent is None:
             found = self.camera.find("batterylevel")
             return Check("battery", "warning", found, "have another one ready") if found else None
-        if percent < _LOW_BATTERY_PERCENT:
+        if percent <= _LOW_BATTERY_PERCENT:
             return Check("battery", "warning", f"{percent} %", "have another one ready")
         return Check("battery", "ok", f"{percent} %")
 
