@@ -170,6 +170,7 @@ def test_configuring_goes_through_keep(camera: Camera) -> None:
 
 
 def test_bulb_needs_the_dial_on_b(body: Body, camera: Camera) -> None:
+    assert body.bulb_label is None
     with pytest.raises(SettingError, match="turn its mode dial to B"):
         body.set_shutter("bulb", camera.set)
 
@@ -246,6 +247,9 @@ def test_bulb_holds_the_shutter_as_long_as_told(
         body = body_of(camera)
         body.configure(1600, camera.set)
         assert body.shutter_labels() == ("bulb",)
+        assert body.bulb_label == "bulb"
+        with pytest.raises(SettingError, match="turn its mode dial to M"):
+            body.set_shutter("1/30", camera.set)
         body.set_shutter("bulb", camera.set)
         with body.released_by(release, camera.set):
             body.expose(60.0, release, 5.0, Clock(TIME_SCALE))
@@ -424,6 +428,40 @@ def test_bulb_by_a_switch_is_let_go_when_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt):
         body.expose(60.0, Release.PLAIN, 0.0, Interrupted())
     assert settings.values["bulb"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("choices", "pressed", "let_go"),
+    [
+        (
+            ("None", "Press Half", "Press Full", "Release Half", "Release Full", "Immediate"),
+            "Press Full",
+            "Release Full",
+        ),
+        (
+            ("None", "Press Full AF", "Press Full MF", "Release Half", "Release Full", "Release"),
+            "Press Full MF",
+            "Release",
+        ),
+    ],
+    ids=["libgphoto2 2.5.30", "libgphoto2 2.5.34"],
+)
+def test_the_button_is_held_by_the_words_of_either_libgphoto2(
+    choices: tuple[str, ...], pressed: str, let_go: str
+) -> None:
+    settings = _Settings(cameramodel=("Canon EOS 6D",), shutterspeed=("bulb",), eosremoterelease=choices)
+    body = body_for(settings)
+    body.set_shutter("bulb", settings.set)
+    held: list[str] = []
+
+    class Watching(Clock):
+        def sleep(self, seconds: float) -> None:
+            assert seconds == 60.0
+            held.append(settings.values["eosremoterelease"])
+
+    body.expose(60.0, Release.PLAIN, 0.0, Watching())
+    assert held == [pressed]
+    assert settings.values["eosremoterelease"] == let_go
 
 
 @pytest.mark.parametrize("settings", [nikon(), _Settings(cameramodel=("Canon EOS 450D",), viewfinder=("0", "1"))])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -143,6 +144,10 @@ class GenericBody:
             raise SettingError("this camera's shutter time cannot be set over the cable")
         return self.camera.choices(self._shutter_setting)
 
+    @property
+    def bulb_label(self) -> str | None:
+        return next((label for label in self.shutter_labels() if label.lower() == _BULB), None)
+
     def configure(self, iso: int, keep: Keep) -> None:
         self.require_raw()
         card = _first_common(_CARD_LABELS, self._choices("capturetarget"))
@@ -153,11 +158,12 @@ class GenericBody:
         keep(self.iso_setting, str(iso))
 
     def set_shutter(self, label: str, keep: Keep) -> None:
-        offered = self.shutter_labels()
-        self._in_bulb = parse_shutter(label) is None
-        if self._in_bulb and label not in offered:
-            raise SettingError("this camera offers no bulb now: turn its mode dial to B, where it has one, else to M")
-        keep(self._shutter_setting or "", label)
+        setting = self._shutter_setting
+        if setting is None or label not in self.shutter_labels():
+            remedy = "to M" if parse_shutter(label) else "to B where it has one, else to M"
+            raise SettingError(f"this camera offers no shutter time {label!r} now: turn its mode dial {remedy}")
+        self._in_bulb = label == self.bulb_label
+        keep(setting, label)
 
     def release_for(self, wanted: Release) -> tuple[Release, str]:
         if wanted is Release.MIRROR_LOCKUP and not self.has_mirror:
@@ -277,7 +283,7 @@ class GenericBody:
 
     # What the camera offers.
 
-    @property
+    @cached_property
     def _shutter_setting(self) -> str | None:
         return self._first_of(self.shutter_settings)
 
