@@ -231,6 +231,14 @@ def test_a_new_connection_lowers_a_mirror_that_a_killed_session_left_up(simulate
         camera.set("mirrorlock", "0")
 
 
+def test_live_view_that_was_left_on_is_ended(camera: Camera) -> None:
+    camera.send("viewfinder", "1")
+    wait_for_mirror(camera)
+    body_of(camera).lower_mirror()
+    assert not is_up(camera)
+    assert camera.get("output") == "Off"
+
+
 def test_lowering_a_mirror_that_is_down_does_nothing(camera: Camera, simulated: SimulatedCamera) -> None:
     exposed = len(simulated.shots)
     body_of(camera).lower_mirror()

@@ -187,7 +187,7 @@ class GenericBody:
 
     @contextmanager
     def _live_view(self) -> Iterator[None]:
-        """Not through ``keep``: an EOS does not tell libgphoto2 whether live view is on, `lower_mirror` ends it."""
+        """Not through ``keep``, for it is no setting; `lower_mirror` ends one that was left on."""
         if self.camera.find(_VIEWFINDER) is None:
             raise SettingError(f"{self.model} has no live view over the cable: use --release plain")
         self.camera.send(_VIEWFINDER, "1")
@@ -217,8 +217,11 @@ class GenericBody:
             self.camera.send(_BULB, "0")
 
     def lower_mirror(self) -> None:
-        if self.camera.find(_VIEWFINDER) == "1":
+        if self._live_view_is_on():
             self.camera.send(_VIEWFINDER, "0")
+
+    def _live_view_is_on(self) -> bool:
+        return self.camera.find(_VIEWFINDER) == "1"
 
     # The checks, one by one.
 
