@@ -173,11 +173,17 @@ class Camera:
         self._call(self._press)
 
     def _press(self) -> None:
-        self._collect_announcements()  # libgphoto2's trigger_capture throws away what a Canon EOS has told until then
+        # libgphoto2's trigger_capture throws away what a Canon EOS has told until then. What comes between these two
+        # lines is still lost: press only when no frame is due.
+        self._collect_announcements()
         self._camera.trigger_capture()
 
     def wait_for_file(self, timeout_s: float) -> CardFile | None:
-        """The next file the camera announces, or has announced during a press; None where none within ``timeout_s``."""
+        """The next file the camera announces, or has announced during a press; None where none within ``timeout_s``.
+
+        An announcement can still be lost: on the wire, or in libgphoto2 when the call in which it came failed. The file
+        is on the card all the same, and a new connection lists it.
+        """
         deadline = time.monotonic() + timeout_s
         while not self._announced and time.monotonic() < deadline:
             self._call(lambda: self._take_event(_EVENT_WAIT_MS))
@@ -379,7 +385,10 @@ def _no_connection(gp: ModuleType, code: int, port: str | None) -> CameraError:
         return CameraError(
             f"{where} is in use by another program: close it; on a desktop, unmount the camera (gvfs grabs it)"
         )
-    if code in (gp.GP_ERROR_MODEL_NOT_FOUND, gp.GP_ERROR_BAD_PARAMETERS):
+    nowhere = (
+        gp.GP_ERROR_MODEL_NOT_FOUND, gp.GP_ERROR_BAD_PARAMETERS, gp.GP_ERROR_FILE_NOT_FOUND, gp.GP_ERROR_IO_USB_FIND,
+    )  # fmt: skip
+    if code in nowhere:
         return CameraNotFoundError(f"there is no camera at {port!r}: sidcap camera list shows those on USB")
     if code == gp.GP_ERROR:
         return CameraError(
