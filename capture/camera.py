@@ -103,7 +103,7 @@ class Camera:
         self.close()
 
     def close(self) -> None:
-        """End the session; never raises, for the camera may already be gone. Whatever is asked afterwards is refused."""
+        """End the session; never raises, for the camera may be gone already. What is asked afterwards is refused."""
         self._is_closed = True
         with suppress(self._gp.GPhoto2Error), _descriptor_0_kept():
             self._camera.exit()
@@ -320,14 +320,14 @@ def _descriptor_0_kept() -> Iterator[None]:
 def _sockets() -> set[tuple[int, int]]:
     """This process's sockets: descriptor and inode, which together are never used again.
 
-    libgphoto2 2.5.34 leaves its sockets open where a connection is refused half-way, or breaks. A camera that serves one
-    host at a time would take the next connection for a second host.
+    libgphoto2 2.5.34 leaves its sockets open where a connection is refused half-way, or breaks. A camera that serves
+    one host at a time would take the next connection for a second host.
     """
     folder = Path("/dev/fd")
     if not folder.is_dir():
         return set()
     found = set()
-    for descriptor in map(int, os.listdir(folder)):
+    for descriptor in [int(entry.name) for entry in folder.iterdir()]:
         with suppress(OSError):
             status = os.fstat(descriptor)
             if stat.S_ISSOCK(status.st_mode):

@@ -10,9 +10,9 @@
       └── the camera fell silent          ├──> something moved: discard, and all over again
                                           └──> scene complete, settings as they were
 
-There is one way through: a bracket is whatever its journal says, a fault is the same as a new beginning, and so is a program
-that was killed (`Session.resume`). A frame is written under a temporary name, journaled with its checksum, and only then
-gets its own; the camera keeps its copy.
+There is one way through: a bracket is whatever its journal says, a fault is the same as a new beginning, and so is a
+program that was killed (`Session.resume`). A frame is written under a temporary name, journaled with its checksum, and
+only then gets its own; the camera keeps its copy.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sidcap.capture.journal import Journal, accounted_for
 from sidcap.capture.ledger import Ledger, expectation
 from sidcap.capture.plan import BracketPlan, Shot
 from sidcap.capture.tether import Tether
-from sidcap.data_manifest.errors import RawError, UsageError
+from sidcap.data_manifest.errors import CameraLostError, RawError, UsageError
 from sidcap.data_manifest.schema import Frame, Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
@@ -123,7 +123,7 @@ class _AgainError(Exception):
 
 @dataclass
 class Session:
-    """Shoots brackets with one camera into one dataset. Use it as a context manager: it puts the camera back as it was."""
+    """Shoots brackets with one camera into one dataset. A context manager: at its end the camera is as it was."""
 
     tether: Tether
     store: Store
@@ -140,7 +140,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for line in self.tether.close():
+        for line in self.tether.close(lambda text: self.watch(Event(EventKind.LOST, 0, text))):
             self.watch(Event(EventKind.WARNING, 0, line))
 
     # Scenes.
@@ -154,15 +154,16 @@ class Session:
         with self.store.locked():
             if self.store.scene_path(scene_id).exists():
                 raise UsageError(f"scene {scene_id:05d} exists already: leave --scene out to take the next number")
+            bracket = self._begun(Bracket(scene_id, split, plan))
             self.store.save_scene(Scene(id=scene_id, split=split, complete=False))
-        return self._completed(self._begun(Bracket(scene_id, split, plan)))
+        return self._completed(bracket)
 
     def redo(self, scene_id: int, plan: BracketPlan) -> Scene:
         """Shoot a scene once more; what it had is set aside, its note stays. Raises as ``shoot``."""
         scene = self.store.scene(scene_id)
         bracket = self._begun(Bracket(scene_id, scene.split, plan))
         self.store.change_scene(scene_id, lambda scene: scene.replace(complete=False))
-        self._set_aside(scene_id, scene.frames, "shot again by request")
+        self._ledger.set_aside(scene_id, scene.frames, "shot again by request")
         return self._completed(bracket)
 
     def resume(self, scene_id: int) -> Scene:
