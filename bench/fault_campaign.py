@@ -205,7 +205,10 @@ class _Bench:
         self.make_whole()
         outcome.exposed = len(self.simulated.shots) - first_shot
         self.count(outcome, first_shot)
+        if kind == "kill -9" and '"discard"' in (self.root / "journal.jsonl").read_text():
+            outcome.complaints.append("discarded")
         if outcome.complaints and name != "calm":
+            shutil.copytree(self.root, f"/tmp/lab/set_{name.replace(':','_')}", dirs_exist_ok=True)
             shutil.copy(self.root / "journal.jsonl", f"/tmp/lab/j_{name.replace(':', '_')}.jsonl")
         for entry in self.root.iterdir() if self.root.exists() else ():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

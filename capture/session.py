@@ -62,6 +62,8 @@ class EventKind(StrEnum):
     SETTLE = "settle"
     EXPOSE = "expose"
     FETCH = "fetch"
+    HOME = "home"
+    """A file is whole on the disk, under its name."""
     FRAME = "frame"
     """A frame was looked into and counts."""
     WARNING = "warning"
@@ -331,6 +333,7 @@ class Session:
     def _accept(self, bracket: Bracket, arrival: Arrival) -> None:
         """A frame is whole: write down that it came, give it its name, and have it looked into."""
         self._ledger.accept(bracket, arrival)
+        self._tell(EventKind.HOME, bracket, arrival.path, index=arrival.index)
         self.tether.consider_known([card_file(arrival.card)])
         self._look_into(bracket, arrival.index)
 
