@@ -37,7 +37,7 @@ from sidcap.capture.journal import Journal, accounted_for
 from sidcap.capture.ledger import Ledger, expectation
 from sidcap.capture.plan import BracketPlan, Shot
 from sidcap.capture.tether import Tether
-from sidcap.data_manifest.errors import RawError, UsageError
+from sidcap.data_manifest.errors import CameraLostError, RawError, UsageError
 from sidcap.data_manifest.schema import Frame, Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
