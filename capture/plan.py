@@ -11,6 +11,8 @@ from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.words import Release
 
 _SAME_EXPOSURE = 0.01
+MAX_REPEATS = 30
+"""A SID file name counts the frames of one exposure with two digits, and a bracket may be shot three times."""
 _FETCH_S = 4.0
 """Guess for writing a frame to the card and fetching it, used for the total time shown before shooting."""
 
@@ -84,6 +86,7 @@ def plan_bracket(
     shutter_labels: Iterable[str],
     release: Release = Release.MIRROR_LOCKUP,
     settle_s: float = 2.0,
+    repeats: int = 1,
 ) -> BracketPlan:
     """Plan one bracket from what the user wants and what the camera offers.
 
@@ -94,6 +97,7 @@ def plan_bracket(
         iso_labels, shutter_labels: the camera's own choices, as it words them.
         release: how the shutter is fired.
         settle_s: pause between mirror up and exposure, seconds.
+        repeats: how often each short is shot, one after the other.
 
     Raises UsageError where the camera cannot serve the request.
     """
@@ -101,11 +105,15 @@ def plan_bracket(
         raise UsageError("a bracket needs at least one ratio, for example --ratios 100,250,300")
     if not 0 <= settle_s <= 25:
         raise UsageError(f"a settle time of {settle_s:g} s is out of range: 0 to 25 s, then the mirror drops by itself")
+    if not 1 <= repeats <= MAX_REPEATS:
+        raise UsageError(f"each short can be shot 1 to {MAX_REPEATS} times, not {repeats}")
     offered = offer(shutter_labels)
     long = choose_long(offered, long_s)
     closing = _shot("long", long, long, 1.0, requested_s=long_s)
     shorts = [
-        _shot("short", choose_short(offered, long, ratio), long, ratio, requested_s=long_s / ratio) for ratio in ratios
+        _shot("short", choose_short(offered, long, ratio), long, ratio, requested_s=long_s / ratio)
+        for ratio in ratios
+        for _ in range(repeats)
     ]
     return BracketPlan(
         iso_requested=iso,

@@ -65,6 +65,8 @@ class EventKind(StrEnum):
     FRAME = "frame"
     """A frame was looked into and counts."""
     WARNING = "warning"
+    UNUSABLE = "unusable"
+    """A frame counts, but the scene is of no use with it, and shooting again did not help."""
     LOST = "lost"
     """The camera fell silent, or no frame came."""
     BACK = "back"
@@ -132,8 +134,7 @@ class Session:
     _looking: list[tuple[int, Future[Inspection]]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        if not self.tether.is_connected:
-            self.tether.connect()
+        self.tether.connect()
         return self
 
     def __exit__(
@@ -155,6 +156,14 @@ class Session:
                 raise UsageError(f"scene {scene_id:05d} exists already: leave --scene out to take the next number")
             self.store.save_scene(Scene(id=scene_id, split=split, complete=False))
         return self._completed(self._begun(Bracket(scene_id, split, plan)))
+
+    def redo(self, scene_id: int, plan: BracketPlan) -> Scene:
+        """Shoot a scene once more; what it had is set aside, its note stays. Raises as ``shoot``."""
+        scene = self.store.scene(scene_id)
+        bracket = self._begun(Bracket(scene_id, scene.split, plan))
+        self.store.change_scene(scene_id, lambda scene: scene.replace(complete=False))
+        self._ledger.set_aside(scene_id, scene.frames, "shot again by request")
+        return self._completed(bracket)
 
     def resume(self, scene_id: int) -> Scene:
         """Complete a bracket that was interrupted. UsageError where the journal knows none of that number."""
@@ -353,15 +362,16 @@ class Session:
             self._shoot_again(bracket, index, frame, found.contradiction)
             return
         self._ledger.count(bracket, index, frame)
-        self._tell(EventKind.FRAME, bracket, index=index, frame=frame)
-        for warning in (found.contradiction, *found.warnings):
-            if warning is not None:
-                self._tell(EventKind.WARNING, bracket, f"{frame.path}: {warning}", index=index)
+        self._tell(EventKind.FRAME, bracket, _verdict_in_words(found), index=index, frame=frame)
+        for warning in found.warnings:
+            self._tell(EventKind.WARNING, bracket, f"{frame.path}: {warning}", index=index)
+        if found.contradiction is not None:
+            self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {found.contradiction}", index=index)
         trouble = unusable(frame.role, bracket.true_ratio(index), found)
         if trouble is not None and bracket.attempt <= self.diligence.retries:
             raise _AgainError(trouble)
         if trouble is not None:
-            self._tell(EventKind.WARNING, bracket, f"{frame.path}: {trouble}", index=index)
+            self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {trouble}", index=index)
 
     # Once more.
 
@@ -440,6 +450,16 @@ def unusable(role: str, true_ratio: float, found: Inspection) -> str | None:
     return None
 
 
+def _verdict_in_words(found: Inspection) -> str:
+    """How a frame compares with the first long; empty where it was not compared."""
+    compared = found.comparison
+    if compared is None:
+        return ""
+    if compared.verdict is Verdict.ALIGNED:
+        return str(compared.verdict)
+    return f"{compared.verdict}: {compared.reasons[0]}"
+
+
 def _than(brighter: float) -> str:
     return "brighter" if brighter > 0 else "darker"
 
@@ -454,6 +474,9 @@ def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[Card
                 listed = {card_file(path) for path in event["card"]}
             case "bracket" if event["scene"] == scene_id and event.get("attempt", 1) == 1:
                 known |= listed
+            case "deleted":
+                known.discard(card_file(event["card"]))
+                listed.discard(card_file(event["card"]))
             case _ if card := accounted_for(event):
                 known.add(card_file(card))
     return known
@@ -461,7 +484,12 @@ def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[Card
 
 def check_disk(folder: Path, frames: int) -> None:
     """Raise UsageError where the disk below ``folder`` cannot hold so many frames."""
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free, needed = shutil.disk_usage(existing).free, frames * RAW_SIZE_BYTES
+    free, needed = disk_free_bytes(folder), frames * RAW_SIZE_BYTES
     if free < needed:
-        raise UsageError(f"{existing} has {free / 1e6:.0f} MB left, {needed / 1e6:.0f} are needed: make room")
+        raise UsageError(f"the disk of {folder} has {free / 1e6:.0f} MB left, {needed / 1e6:.0f} are needed: make room")
+
+
+def disk_free_bytes(folder: Path) -> int:
+    """Room on the disk where ``folder`` is, or would be."""
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    return shutil.disk_usage(existing).free

@@ -41,6 +41,7 @@ class Tether:
         self._serial = ""
         self.reported = CameraBody(model="", serial="")
         """What the camera says of itself."""
+        self._is_journaled = False
         self._known: set[CardFile] = set()
         self._changed: Settings = {}
 
@@ -65,12 +66,23 @@ class Tether:
 
     # The connection.
 
-    def connect(self) -> None:
-        """Connect for the first time. CameraError as `Camera`; what an earlier program left changed is remembered."""
+    def open(self) -> None:
+        """Connect for the first time, to look at the camera: nothing is written down. CameraError as `Camera`."""
         self._open(self.port)
         body = self.body
         self.reported = CameraBody(model=body.model, serial=body.serial, firmware=body.firmware)
         self._serial = self.reported.serial
+
+    def connect(self) -> None:
+        """Connect, where ``open`` did not already, and begin a journal of what happens; once.
+
+        CameraError as `Camera`. What an earlier program left changed is remembered.
+        """
+        if self._is_journaled:
+            return
+        if self._camera is None:
+            self.open()
+        self._is_journaled = True
         self._changed = left_changed(self._journal.events(), self._serial)
         self._known = set(self.camera.files())
         self._journal.record(
@@ -169,6 +181,11 @@ class Tether:
     def consider_known(self, files: Iterable[CardFile], *, only: bool = False) -> None:
         """These files are accounted for; with ``only``, no others are."""
         self._known = set(files) | (set() if only else self._known)
+
+    def delete(self, file: CardFile) -> None:
+        """Remove a file from the card, for good. Its name may then come again, for another frame."""
+        self.camera.delete(file)
+        self._known.discard(file)
 
     def new_files(self) -> list[CardFile]:
         """Files on the card that nobody has accounted for, oldest first."""

@@ -25,6 +25,9 @@ from sidcap.cli import (
 from sidcap.cli.screen import INTERRUPTED, complain
 from sidcap.data_manifest.errors import SidcapError
 
+_WrongUsage: Any = typer.BadParameter.__base__
+"""What typer raises for an option it does not know or a value it cannot read; it has no public name."""
+
 
 class _Commands(TyperGroup):
     """Turns every foreseen error into one line and its exit code."""
@@ -34,6 +37,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except SidcapError as error:
             complain(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except _WrongUsage as error:
+            complain(error.format_message())
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             complain("interrupted; what was written until then stays, and `sidcap validate` tells what is incomplete")

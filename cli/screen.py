@@ -34,6 +34,17 @@ def warn(message: str) -> None:
     console.print(f"[yellow]note:[/] {_plain(message)}", soft_wrap=True)
 
 
+def ask(question: str) -> str:
+    """A person's answer, without white space around it. EOFError where standard input has ended."""
+    console.print(_plain(question), end=" ", soft_wrap=True)
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        console.print()  # nobody pressed Enter
+    if not line:
+        raise EOFError
+    return line.strip()
+
+
 def progress() -> Progress:
     """A progress bar with time left; nothing where nobody watches."""
     from rich.progress import (

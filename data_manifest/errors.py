@@ -10,6 +10,7 @@
     │   ├── CameraBusyError     it asked to be asked again
     │   ├── CameraLostError     the connection is gone; a new one is needed
     │   └── SettingError        it refused a setting, or has no such setting
+    ├── HookError               a command of the user's, run by a session, failed
     ├── RegistrationError       two frames cannot be compared
     └── TrainingError           a run cannot start, continue or be judged
 
@@ -59,6 +60,10 @@ class CameraLostError(CameraError):
 
 class SettingError(CameraError):
     """The camera has no such setting, or did not take the value."""
+
+
+class HookError(SidcapError):
+    """A command that the user gave a session failed; the session ended there."""
 
 
 class RegistrationError(SidcapError):
