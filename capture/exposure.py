@@ -39,6 +39,11 @@ class Shutter:
     true_s: float
     """As it runs: the nearest power of two in third stops."""
 
+    @property
+    def dial(self) -> str:
+        """As the camera's display shows it: libgphoto2 calls 10 s "10.3"."""
+        return f"{self.label} s" if "/" in self.label else f"{self.nominal_s:g} s"
+
 
 def parse_shutter(label: str) -> Shutter | None:
     """The setting behind a camera's label; None for bulb, "Auto" and whatever is not a time."""

@@ -42,6 +42,8 @@ class Journal:
 
 def accounted_for(event: Mapping[str, Any]) -> str | None:
     """Where the file lies on the card that an event tells of: fetched, refused, or named as a stranger."""
+    if event["event"] == "deleted":
+        return None
     card = event.get("arrival", event).get("card")
     return card if isinstance(card, str) else None
 

@@ -270,7 +270,7 @@ class Session:
         body.expose(shot.true_s, plan.release, plan.settle_s, self.clock)
         start = self.clock.now()
         self._tell(EventKind.EXPOSE, bracket, index=index)
-        file = await_file(self.tether.camera, shot.true_s / self.clock.scale)
+        file = await_file(self.tether.camera, shot.true_s / self.clock.scale, self.tether.known)
         self._bring_home(bracket, index, file, start, self.clock.now())
 
     # Bring frames home.

@@ -7,7 +7,7 @@ it changed back to what it was, even those that an earlier program, killed on th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -180,6 +180,11 @@ class Tether:
         self._camera = camera
 
     # The card.
+
+    @property
+    def known(self) -> Collection[CardFile]:
+        """Files on the card that are accounted for."""
+        return self._known
 
     def consider_known(self, files: Iterable[CardFile], *, only: bool = False) -> None:
         """These files are accounted for; with ``only``, no others are."""

@@ -17,6 +17,7 @@ from sidcap.cli import (
     evaluate,
     schema,
     shoot,
+    shoot_darks,
     simulate_camera,
     train,
     validate,
@@ -75,6 +76,7 @@ def main(
 
 
 app.command("shoot")(shoot.shoot)
+app.command("shoot-darks")(shoot_darks.shoot_darks)
 app.add_typer(camera.app, name="camera")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("train")(train.train)
