@@ -117,12 +117,14 @@ def test_the_split_is_asked_for_until_the_answer_is_clear(camera: SimulatedCamer
     assert "'t' is none of these" in result.stderr
 
 
-def test_a_quota_is_filled_evenly_and_then_there_is_nothing_to_do(camera: SimulatedCamera) -> None:
-    arguments = (*SHORT_BRACKET, "--quota", "train=2,test=1", "--count", "9", "--json")
+def test_with_nobody_there_a_quota_is_filled_evenly_and_nothing_is_said_twice(camera: SimulatedCamera) -> None:
+    arguments = (*SHORT_BRACKET, "--quota", "train=2,test=1", "--every", "1s", "--json")
     result = shoot(camera, *arguments)
     assert result.exit_code == 0, result.stderr
     assert [scene["id"] for scene in json.loads(result.stdout)["scenes"]] == [1, 10001, 2]
     assert_sound()
+    for once in ("a scene takes longer than 1 s", "auto power-off", "mode dial: Manual"):
+        assert result.stderr.count(once) == 1
     again = CliRunner().invoke(app, ["shoot", "--camera", "ptpip:127.0.0.1:1", *arguments])
     assert again.exit_code == 0, again.stderr
     assert "the quota is filled: train 2 scenes" in again.stderr
@@ -133,14 +135,8 @@ def test_with_nobody_there_scenes_begin_at_a_steady_pace(camera: SimulatedCamera
     result = shoot(camera, *SHORT_BRACKET, "--every", "4m", "--count", "2")
     assert result.exit_code == 0, result.stderr
     first, second = (scene.frames[0].start_utc for scene in scenes().values())
-    assert 235 < (second - first).total_seconds() < 480
+    assert (second - first).total_seconds() > 235
     assert "1 to come" in result.stderr
-
-
-def test_a_pace_that_cannot_be_kept_is_named_once(camera: SimulatedCamera) -> None:
-    result = shoot(camera, *SHORT_BRACKET, "--every", "1s", "--count", "3")
-    assert result.exit_code == 0, result.stderr
-    assert result.stderr.count("a scene takes longer than 1 s") == 1
 
 
 # Before the shutter.
@@ -178,13 +174,6 @@ def test_what_is_not_ready_stops_before_the_shutter_and_names_the_remedy() -> No
     assert evening.exit_code == 0
     assert evening.stderr.count("switch the lens to MF") >= 3  # the list, before the first prompt, after Enter
     assert scenes() == {}
-
-
-def test_warnings_are_shown_once(camera: SimulatedCamera) -> None:
-    result = shoot(camera, *SHORT_BRACKET, "--count", "2")
-    assert result.exit_code == 0, result.stderr
-    assert result.stderr.count("auto power-off") == 1
-    assert result.stderr.count("mode dial: Manual") == 1
 
 
 def test_the_camera_clock_is_recorded_and_set_on_request(camera: SimulatedCamera) -> None:
@@ -301,10 +290,11 @@ def wait_for(condition: Any) -> None:
 
 
 def test_events_are_appended_line_by_line(camera: SimulatedCamera) -> None:
-    for _ in range(2):
-        assert shoot(camera, *SHORT_BRACKET, "--events", "events.jsonl").exit_code == 0
-    events = [json.loads(line) for line in Path("events.jsonl").read_text().splitlines()]
-    assert [event["scene"] for event in events if event["event"] == "complete"] == [1, 2]
+    Path("events.jsonl").write_text('{"event": "from before"}\n')
+    assert shoot(camera, *SHORT_BRACKET, "--events", "events.jsonl").exit_code == 0
+    before, *events = (json.loads(line) for line in Path("events.jsonl").read_text().splitlines())
+    assert before == {"event": "from before"}
+    assert [event["scene"] for event in events if event["event"] == "complete"] == [1]
     frames = [event["frame"]["path"] for event in events if event["event"] == "frame"]
     assert frames == [frame.path for scene in scenes().values() for frame in scene.frames]
     assert all(datetime.fromisoformat(event["utc"]).tzinfo for event in events)
@@ -320,7 +310,7 @@ def test_hooks_run_with_the_event_and_the_path(camera: SimulatedCamera) -> None:
 
 
 def test_a_hook_that_fails_ends_the_session_and_the_scene_goes_on_later(camera: SimulatedCamera) -> None:
-    failed = shoot(camera, *SHORT_BRACKET, "--on-frame", "echo no room there; exit 7", "--count", "3")
+    failed = shoot(camera, *SHORT_BRACKET, "--on-frame", "echo no room there; exit 7", "--count", "2")
     assert failed.exit_code == 1
     assert "ended with 7 for 00001_00_10s.CR2 (no room there)" in failed.stderr.splitlines()[-1]
     assert "it goes on with: sidcap shoot --resume" in failed.stderr
@@ -340,7 +330,7 @@ def on_card(camera: SimulatedCamera) -> set[str]:
 
 def test_the_card_is_freed_of_what_is_safe_and_of_nothing_else(camera: SimulatedCamera) -> None:
     others = on_card(camera)
-    result = shoot(camera, *SHORT_BRACKET, "--free-card", "--count", "2")
+    result = shoot(camera, *SHORT_BRACKET, "--free-card")
     assert result.exit_code == 0, result.stderr
     assert on_card(camera) == others
     assert [entry["path"] for entry in journal("deleted")] == [
