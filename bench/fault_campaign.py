@@ -96,7 +96,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=40, help="runs with a fault of the camera or the cable")
     parser.add_argument("--kills", type=int, default=10, help="runs in which the program is killed (kill -9)")
-    parser.add_argument("--disks", type=int, default=2, help="runs in which the disk fills up; needs the right to mount")
+    parser.add_argument(
+        "--disks", type=int, default=2, help="runs in which the disk fills up; needs the right to mount"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", metavar="KIND:NUMBER", help="one run, such as faults:17")
@@ -186,6 +188,7 @@ class _Bench:
     def run(self, name: str, kind: str, shoot: Callable[[Callable[[Event], None]], None]) -> Outcome:
         """Shoot into a new dataset, with help where it is needed, and count."""
         outcome = Outcome(name, kind)
+        self.simulated.set_by_hand(**BEFORE)
         first_shot, first_operation = len(self.simulated.shots), len(self.simulated.operations)
         begun = time.monotonic()
         try:
@@ -200,11 +203,10 @@ class _Bench:
             self.calm["exposure"] = len(self.simulated.shots) - first_shot
             self.calm["ObjectAddedEx"] = self.calm["exposure"]
         self.make_whole()
-        if outcome.complaints or os.environ.get("KEEP"):
-            for event in Journal(self.root / "journal.jsonl").events():
-                print({k: (str(v)[:150]) for k, v in event.items()}, file=sys.stdout)
         outcome.exposed = len(self.simulated.shots) - first_shot
         self.count(outcome, first_shot)
+        if outcome.complaints and name != "calm":
+            shutil.copy(self.root / "journal.jsonl", f"/tmp/lab/j_{name.replace(':', '_')}.jsonl")
         for entry in self.root.iterdir() if self.root.exists() else ():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return outcome
@@ -220,7 +222,8 @@ class _Bench:
                 self.session(self.person)
             except (SidcapError, OSError) as error:
                 last = error
-                if os.environ.get("KEEP"): print(outcome.resumed, error, [o.name for o in self.simulated.operations[-12:]])
+                if os.environ.get("KEEP"):
+                    print(outcome.resumed, error, [o.name for o in self.simulated.operations[-12:]])
             else:
                 return
         outcome.complaints.append(f"never complete: {last}")
@@ -289,7 +292,11 @@ class _Bench:
 
 
 def shoot_or_resume(
-    root: Path, port: str, inspector: Inspector, watch: Callable[[Event], None], connected: Callable[[], None] = lambda: None
+    root: Path,
+    port: str,
+    inspector: Inspector,
+    watch: Callable[[Event], None],
+    connected: Callable[[], None] = lambda: None,
 ) -> None:
     """Shoot the scene, or go on where it was interrupted: what a person does at the command line."""
     store = Store.create(root)
@@ -326,7 +333,11 @@ def _possible(calm: Counter[str]) -> Iterator[tuple[FaultKind, str]]:
     at |= dict.fromkeys((FaultKind.TRANSFER_TRUNCATED, FaultKind.TRANSFER_EMPTY, FaultKind.BITS_FLIPPED), WITH_DATA)
     at |= {FaultKind.EVENT_LOST: ("ObjectAddedEx",), FaultKind.EXIF_WRONG: ("exposure",)}
     kinds = [kind for kind in FaultKind if kind is not FaultKind.AUTOFOCUS_FAILED]  # a lens on MF does not look for it
-    return ((kind, moment) for kind, moment in itertools.chain(*(zip(itertools.repeat(k), at[k]) for k in kinds)) if calm[moment])
+    return (
+        (kind, moment)
+        for kind, moment in itertools.chain(*(zip(itertools.repeat(k), at[k]) for k in kinds))
+        if calm[moment]
+    )
 
 
 def _value(kind: FaultKind, rng: random.Random) -> float | None:
@@ -395,7 +406,10 @@ def _report(outcomes: Sequence[Outcome], took_s: float) -> None:
     for outcome in outcomes:
         for complaint in outcome.complaints:
             print(f"{outcome.name} ({outcome.kind}): {complaint}", file=sys.stderr)
-    print(f"\n{took_s / 60:.0f} min; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", end="")
+    print(
+        f"\n{took_s / 60:.0f} min; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        end="",
+    )
     print(f", libgphoto2 {_libgphoto2()}")
 
 

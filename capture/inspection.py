@@ -1,7 +1,7 @@
 """Look into each frame as soon as it is home, in another process, while the camera goes on.
 
-Decoding a raw file and registering it take seconds of computing, which is time the camera can use to shoot. How two frames
-are compared is not this wing's business: whoever starts the session passes a function in.
+Decoding a raw file and registering it take seconds of computing, which is time the camera can use to shoot. How two
+frames are compared is not this wing's business: whoever starts the session passes a function in.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from sidcap.data_manifest.words import Verdict
 EXIF_TOLERANCE = 0.05
 """How far EXIF's exposure time may lie from the dial's: both are rounded, in different ways."""
 
+_BULB_TOLERANCE_S = 1.0
+"""EXIF says whole seconds of an exposure in bulb. Guess: no file of a 6D in bulb was at hand."""
 _CLIPPED_LIMIT = 0.05
 """More white than that is no longer lamps and reflections: the long is overexposed."""
 _DARK_LIMIT = 2e-3
@@ -48,8 +50,8 @@ class Comparison:
 
 
 Compare = Callable[[RawFrame, RawFrame, float], Comparison]
-"""Compares a long and another frame, given the ratio of their true exposures. A function of a module: it travels to another
-process."""
+"""Compares a long and another frame, given the ratio of their true exposures. A function of a module, for it travels to
+another process."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Expectation:
     nominal_s: float
     true_ratio: float
     """True exposure of the first long over that of this frame."""
+    in_bulb: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ def contradiction(exif: Exif, expected: Expectation) -> str | None:
     """Why the file is not what was to be shot; None where EXIF agrees, or is silent."""
     if exif.iso is not None and exif.iso != expected.iso:
         return f"its EXIF says ISO {exif.iso}, but ISO {expected.iso} was set"
-    if exif.exposure_s is not None and abs(exif.exposure_s / expected.nominal_s - 1) > EXIF_TOLERANCE:
+    tolerance_s = max(EXIF_TOLERANCE * expected.nominal_s, _BULB_TOLERANCE_S if expected.in_bulb else 0.0)
+    if exif.exposure_s is not None and abs(exif.exposure_s - expected.nominal_s) > tolerance_s:
         return f"its EXIF says {exif.exposure_s:g} s, but {expected.nominal_s:g} s was set"
     return None
 
@@ -116,7 +120,7 @@ def _warnings(long: RawFrame, clipped: float) -> Iterator[str]:
 
 
 def sharpness(frame: RawFrame) -> float:
-    """Mean square of the finest detail that noise leaves standing, in squared DN, of two-by-two sums of one green plane.
+    """Mean square of the finest detail that noise leaves standing, squared DN, of two-by-two sums of a green plane.
 
     Comparable between frames of one scene, exposure and ISO only: noise counts in both alike.
     """
@@ -136,7 +140,7 @@ def _compared(compare: Compare, long: RawFrame, frame: RawFrame, expected: Expec
 
 @lru_cache(maxsize=1)
 def _decoded(path: Path, _changed_ns: int) -> RawFrame:
-    """The first long, which every frame of a bracket is compared with. A scene shot again has another one of that name."""
+    """The first long, which every frame of a bracket is compared with. Shot again, another one has its name."""
     return read_raw(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from sidcap.capture.exposure import Shutter, choose_iso, choose_long, choose_short, shutters
+from sidcap.capture.exposure import Shutter, choose_iso, choose_long, choose_short, in_bulb, offer
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.words import Release
@@ -30,6 +30,11 @@ class Shot(Record):
     """As asked for; 1 for the longs."""
     ratio_true: float
     """By the true shutter times."""
+
+    @property
+    def in_bulb(self) -> bool:
+        """Whether the host times it by holding the shutter button, instead of the camera."""
+        return in_bulb(self.shutter)
 
     @property
     def ratio_difference(self) -> float:
@@ -67,6 +72,8 @@ class BracketPlan(Record):
             )
         if abs(long.nominal_s / long.requested_s - 1) > _SAME_EXPOSURE:
             notes.append(f"this camera has no {long.requested_s:g} s; {long.nominal_s:g} s is the nearest it has")
+        if held := sum(shot.in_bulb for shot in self.shots):
+            notes.append(f"{held} exposures in bulb, timed by this computer and the cable: true times are less certain")
         return tuple(notes)
 
 
@@ -100,9 +107,7 @@ def plan_bracket(
         raise UsageError(f"a settle time of {settle_s:g} s is out of range: 0 to 25 s, then the mirror drops by itself")
     if not 1 <= repeats <= MAX_REPEATS:
         raise UsageError(f"each short can be shot 1 to {MAX_REPEATS} times, not {repeats}")
-    offered = shutters(shutter_labels)
-    if not offered:
-        raise UsageError("the camera offers no timed exposures: turn its mode dial to M")
+    offered = offer(shutter_labels)
     long = choose_long(offered, long_s)
     closing = _shot("long", long, long, 1.0, requested_s=long_s)
     shorts = [

@@ -10,14 +10,13 @@
       └── the camera fell silent          ├──> something moved: discard, and all over again
                                           └──> scene complete, settings as they were
 
-There is one way through: a bracket is whatever its journal says, a fault is the same as a new beginning, and so is a program
-that was killed (`Session.resume`). A frame is written under a temporary name, journaled with its checksum, and only then
-gets its own; the camera keeps its copy.
+There is one way through: a bracket is whatever its journal says, a fault is the same as a new beginning, and so is a
+program that was killed (`Session.resume`). A frame is written under a temporary name, journaled with its checksum, and
+only then gets its own; the camera keeps its copy.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -25,7 +24,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,34 +31,20 @@ from typing import Any, Self
 from sidcap.capture.bracket import Arrival, Bracket, unfinished
 from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
-from sidcap.capture.inspection import Expectation, Inspection, Inspector, contradiction
-from sidcap.capture.journal import Journal
+from sidcap.capture.fetching import LATE_S, await_file, card_file, fetch, mismatch, move, numbered, part_of
+from sidcap.capture.inspection import Inspection, Inspector
+from sidcap.capture.journal import Journal, accounted_for
+from sidcap.capture.ledger import Ledger, expectation
 from sidcap.capture.plan import BracketPlan, Shot
 from sidcap.capture.tether import Tether
-from sidcap.data_manifest.errors import (
-    CameraBusyError,
-    CameraError,
-    CameraLostError,
-    CameraNotFoundError,
-    RawError,
-    SettingError,
-    UsageError,
-)
-from sidcap.data_manifest.naming import FrameName
-from sidcap.data_manifest.raw import read_exif
-from sidcap.data_manifest.schema import CameraBody, Discarded, Exposure, Frame, Iso, Scene
-from sidcap.data_manifest.store import Store, sha256_of, sync_folder
+from sidcap.data_manifest.errors import CameraLostError, RawError, UsageError
+from sidcap.data_manifest.schema import Frame, Scene
+from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
 
 RAW_SIZE_BYTES = 35_000_000
 """Upper estimate of one raw file, to see before a shot whether the disk can hold it."""
 
-_FILE_PATIENCE_S = 10.0
-"""How long after the exposure a frame may take to reach the card. Guess; a 6D needs about a second."""
-_LATE_S = 5.0
-"""How long after its exposure should have ended a frame is looked for on the card, in the camera's seconds."""
-_TRIES = 3
-"""How often something is tried that brings nothing."""
 _DRIFT = 0.03
 """How far the light of the closing long may be from that of the first: the shutter is the same for both."""
 _FLICKER = 0.15
@@ -68,7 +52,6 @@ _FLICKER = 0.15
 _BLUR_LIMIT = 0.8
 """How much of the first long's detail the closing one must have, noise counted in both."""
 _SIGMAS = 5.0
-_NUMBERED = re.compile(r"\.\d+(?=\.[^.]+$)")
 
 
 class EventKind(StrEnum):
@@ -134,17 +117,13 @@ class Diligence:
     """Fetch every frame twice and compare: finds what a bad cable flips."""
 
 
-class _NothingCameError(CameraLostError):
-    """An exposure that no file followed; a new connection may find it."""
-
-
 class _AgainError(Exception):
     """The bracket has to be shot again."""
 
 
 @dataclass
 class Session:
-    """Shoots brackets with one camera into one dataset. Use it as a context manager: it puts the camera back as it was."""
+    """Shoots brackets with one camera into one dataset. A context manager: at its end the camera is as it was."""
 
     tether: Tether
     store: Store
@@ -161,7 +140,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for line in self.tether.close():
+        for line in self.tether.close(lambda text: self.watch(Event(EventKind.LOST, 0, text))):
             self.watch(Event(EventKind.WARNING, 0, line))
 
     # Scenes.
@@ -175,15 +154,16 @@ class Session:
         with self.store.locked():
             if self.store.scene_path(scene_id).exists():
                 raise UsageError(f"scene {scene_id:05d} exists already: leave --scene out to take the next number")
+            bracket = self._begun(Bracket(scene_id, split, plan))
             self.store.save_scene(Scene(id=scene_id, split=split, complete=False))
-        return self._completed(self._begun(Bracket(scene_id, split, plan)))
+        return self._completed(bracket)
 
     def redo(self, scene_id: int, plan: BracketPlan) -> Scene:
         """Shoot a scene once more; what it had is set aside, its note stays. Raises as ``shoot``."""
         scene = self.store.scene(scene_id)
         bracket = self._begun(Bracket(scene_id, scene.split, plan))
         self.store.change_scene(scene_id, lambda scene: scene.replace(complete=False))
-        self._set_aside(scene_id, scene.frames, "shot again by request")
+        self._ledger.set_aside(scene_id, scene.frames, "shot again by request")
         return self._completed(bracket)
 
     def resume(self, scene_id: int) -> Scene:
@@ -193,23 +173,23 @@ class Session:
         if bracket is None:
             raise UsageError(f"scene {scene_id:05d} has no interrupted bracket")
         self._journal.record("resumed", scene=scene_id, attempt=bracket.attempt)
-        lost = self._tidy_up(bracket, "the attempt before this one")
+        lost = self._ledger.reopen(bracket)
         self.tether.consider_known(known_before(events, scene_id) - lost, only=True)
-        counting = {frame.path: frame for frame in self.store.scene(scene_id).frames}
-        bracket.frames = {i: counting[a.path] for i, a in bracket.arrivals.items() if a.path in counting}
         for index in sorted(bracket.arrivals.keys() - bracket.frames.keys()):
             self._look_into(bracket, index)
         return self._completed(bracket)
 
     @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.store)
+
+    @property
     def _journal(self) -> Journal:
-        return Journal(self.store.journal_path)
+        return self._ledger.journal
 
     def _begun(self, bracket: Bracket) -> Bracket:
         plan = bracket.plan.model_dump(mode="json")
-        self._journal.record(
-            "bracket", scene=bracket.scene_id, split=bracket.split, attempt=bracket.attempt, plan=plan
-        )
+        self._journal.record("bracket", scene=bracket.scene_id, split=bracket.split, attempt=bracket.attempt, plan=plan)
         return bracket
 
     def _completed(self, bracket: Bracket) -> Scene:
@@ -226,8 +206,7 @@ class Session:
             raise
         finally:
             self._looking.clear()
-        scene = self.store.change_scene(bracket.scene_id, lambda scene: bracket.written_into(scene, complete=True))
-        self._journal.record("complete", scene=bracket.scene_id)
+        scene = self._ledger.complete(bracket)
         self._tell(EventKind.COMPLETE, bracket, result=scene)
         return scene
 
@@ -235,29 +214,29 @@ class Session:
 
     def _shoot_all(self, bracket: Bracket) -> None:
         """Make the shots that are missing, whatever the camera does meanwhile."""
-        fruitless, was_lost = 0, bool(bracket.intended)
-        while True:
-            before = len(bracket.arrivals)
-            try:
-                self._collect(bracket)
-                self.tether.body.lower_mirror()  # else the first press would expose
-                with self._ready(bracket.plan):
-                    self._shoot_missing(bracket)
-                if was_lost:
-                    self.tether.reconnect()  # a connection lists the card once
-                    self._note_strays(bracket)
-                return
-            except (SettingError, CameraNotFoundError):
-                raise
-            except CameraError as error:
-                fruitless = 0 if len(bracket.arrivals) > before else fruitless + 1
-                was_lost = True
-                self._journal.record("lost", scene=bracket.scene_id, reason=str(error))
-                if fruitless == _TRIES:
-                    raise
-                self._tell(EventKind.LOST, bracket, str(error))
-                self.tether.reconnect(lambda text: self._tell(EventKind.LOST, bracket, text))
-                self._tell(EventKind.BACK, bracket, "the camera answers again")
+        was_lost = bool(bracket.intended)
+
+        def lost(text: str) -> None:
+            nonlocal was_lost
+            was_lost = True
+            self._tell(EventKind.LOST, bracket, text)
+
+        def work() -> None:
+            self._collect(bracket)
+            self.tether.body.lower_mirror()  # else the first press would expose
+            with self._ready(bracket.plan):
+                self._shoot_missing(bracket)
+            if was_lost:
+                self.tether.reconnect()  # a connection lists the card once
+                self._note_strays(bracket)
+
+        self.tether.persist(
+            work,
+            progress=lambda: len(bracket.arrivals),
+            lost=lost,
+            back=lambda: self._tell(EventKind.BACK, bracket, "the camera answers again"),
+            scene=bracket.scene_id,
+        )
 
     @contextmanager
     def _ready(self, plan: BracketPlan) -> Iterator[None]:
@@ -289,12 +268,7 @@ class Session:
         body.expose(shot.true_s, plan.release, plan.settle_s, self.clock)
         start = self.clock.now()
         self._tell(EventKind.EXPOSE, bracket, index=index)
-        file = self.tether.camera.wait_for_file(shot.true_s / self.clock.scale + _FILE_PATIENCE_S)
-        if file is None:
-            raise _NothingCameError(
-                f"no frame came within {_FILE_PATIENCE_S:g} s after the exposure: check the card, and that the mirror "
-                "was still up (it drops 30 s after the first press)"
-            )
+        file = await_file(self.tether.camera, shot.true_s / self.clock.scale)
         self._bring_home(bracket, index, file, start, self.clock.now())
 
     # Bring frames home.
@@ -326,26 +300,13 @@ class Session:
     def _find_on_card(self, bracket: Bracket, index: int) -> CardFile | None:
         """The file of a shot that nobody announced; waits until its exposure must be over."""
         shot = bracket.shot(index)
-        over = bracket.intended[index] + timedelta(seconds=2 * bracket.plan.settle_s + shot.true_s + _LATE_S)
-        while True:
-            for file in self.tether.new_files():
-                if self._is_of(file, bracket, index):
-                    return file
-            if self.clock.now() > over:
-                return None
-            self.tether.camera.wait_for_file(1.0)
-            self.tether.reconnect()  # a connection lists the card once
+        over = bracket.intended[index] + timedelta(seconds=2 * bracket.plan.settle_s + shot.true_s + LATE_S)
+        return self.tether.find_on_card(lambda file: self._is_of(file, bracket, index), lambda: self.clock.now() > over)
 
     def _is_of(self, file: CardFile, bracket: Bracket, index: int) -> bool:
-        """Whether a file on the card is the frame of this shot. One that is not is left there, and named in the journal."""
+        """Whether a file on the card is this shot's frame. One that is not stays there, and is named in the journal."""
         part = self.store.root / f".{file.name}.part"
-        try:
-            self.tether.camera.download(file, part)
-            stranger = contradiction(read_exif(part), _expectation(bracket, index))
-        except RawError as error:
-            stranger = str(error)
-        finally:
-            part.unlink(missing_ok=True)
+        stranger = mismatch(self.tether.camera, file, part, expectation(bracket, index))
         if stranger is not None:
             self._call_stray(bracket, file, stranger)
         return stranger is None
@@ -353,8 +314,8 @@ class Session:
     def _bring_home(self, bracket: Bracket, index: int, file: CardFile, start: datetime, end: datetime) -> None:
         """Fetch one frame, make sure it is whole, name it, and have it looked into."""
         self._tell(EventKind.FETCH, bracket, index=index)
-        target = self._free_path(bracket, bracket.shot(index), Path(file.name).suffix.lstrip("."))
-        size, digest = self._fetch(file, _part(target))
+        target = self._ledger.free_path(bracket, bracket.shot(index), Path(file.name).suffix.lstrip("."))
+        size, digest = self._fetch(file, part_of(target))
         arrival = Arrival(
             index=index,
             card=str(file),
@@ -369,58 +330,19 @@ class Session:
 
     def _accept(self, bracket: Bracket, arrival: Arrival) -> None:
         """A frame is whole: write down that it came, give it its name, and have it looked into."""
-        # In this order: a file without a line in the journal would be a stranger.
-        facts = arrival.model_dump(mode="json")
-        self._journal.record("file", scene=bracket.scene_id, attempt=bracket.attempt, arrival=facts)
-        target = self.store.root / arrival.path
-        _move(_part(target), target)
-        self.tether.consider_known([_card_file(arrival.card)])
-        bracket.arrivals[arrival.index] = arrival
-        bracket.last_utc = arrival.end_utc
+        self._ledger.accept(bracket, arrival)
+        self.tether.consider_known([card_file(arrival.card)])
         self._look_into(bracket, arrival.index)
 
     def _fetch(self, file: CardFile, part: Path) -> tuple[int, str]:
-        """Size and SHA-256 of a frame copied to ``part``. Raises CameraError where it does not come whole."""
-        for left in reversed(range(_TRIES)):
-            try:
-                size = self.tether.camera.download(file, part)
-                digest = sha256_of(part)
-                if not self.diligence.read_twice or digest == self._digest_again(file, part):
-                    return size, digest
-                raise CameraError(f"{file.name} came differently twice: try another cable")
-            except CameraError as error:
-                part.unlink(missing_ok=True)
-                if left == 0 or isinstance(error, CameraLostError | CameraBusyError):
-                    raise
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
-        raise AssertionError("unreachable")
-
-    def _digest_again(self, file: CardFile, part: Path) -> str:
-        again = part.with_suffix(".again")
-        try:
-            self.tether.camera.download(file, again)
-            return sha256_of(again)
-        finally:
-            again.unlink(missing_ok=True)
-
-    def _free_path(self, bracket: Bracket, shot: Shot, extension: str) -> Path:
-        """The first SID name of this scene and exposure that no file has yet."""
-        folder = self.store.root / shot.role
-        folder.mkdir(exist_ok=True)
-        for sequence in range(100):
-            path = folder / str(FrameName(bracket.scene_id, sequence, shot.nominal_s, extension))
-            if not path.exists():
-                return path
-        raise UsageError(f"scene {bracket.scene_id:05d} has 100 frames of {shot.nominal_s:g} s: take another scene")
+        return fetch(self.tether.camera, file, part, twice=self.diligence.read_twice)
 
     # Look into frames.
 
     def _look_into(self, bracket: Bracket, index: int) -> None:
         arrival, first = bracket.arrivals[index], bracket.arrivals.get(0)
         long = None if index == 0 or first is None else self.store.root / first.path
-        expected = _expectation(bracket, index)
+        expected = expectation(bracket, index)
         self._looking.append((index, self.inspector.submit(self.store.root / arrival.path, expected, long)))
 
     def _note_findings(self, bracket: Bracket, *, wait: bool) -> None:
@@ -436,13 +358,11 @@ class Session:
             del self._looking[0]
 
     def _note(self, bracket: Bracket, index: int, found: Inspection) -> None:
-        frame = self._record(bracket, index, found)
+        frame = self._ledger.frame_of(bracket, index, found, self.tether.reported)
         if found.contradiction is not None and self._may_reshoot(bracket, index):
             self._shoot_again(bracket, index, frame, found.contradiction)
             return
-        bracket.frames[index] = frame
-        self.store.change_scene(bracket.scene_id, bracket.written_into)
-        self._journal.record("frame", scene=bracket.scene_id, attempt=bracket.attempt, index=index, path=frame.path)
+        self._ledger.count(bracket, index, frame)
         self._tell(EventKind.FRAME, bracket, _verdict_in_words(found), index=index, frame=frame)
         for warning in found.warnings:
             self._tell(EventKind.WARNING, bracket, f"{frame.path}: {warning}", index=index)
@@ -454,49 +374,16 @@ class Session:
         if trouble is not None:
             self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {trouble}", index=index)
 
-    def _record(self, bracket: Bracket, index: int, found: Inspection) -> Frame:
-        arrival, shot, plan, exif = bracket.arrivals[index], bracket.shot(index), bracket.plan, found.exif
-        reported = self.tether.reported
-        camera = CameraBody(
-            model=exif.model or reported.model,
-            serial=exif.serial or reported.serial,
-            firmware=exif.firmware or reported.firmware,
-            simulated=exif.simulated,
-        )
-        self.store.add_camera(camera)
-        return Frame(
-            path=arrival.path,
-            role=shot.role,
-            size_bytes=arrival.size_bytes,
-            sha256=arrival.sha256,
-            camera=camera,
-            lens=exif.lens,
-            iso=Iso(requested=plan.iso_requested, set=plan.iso_set, exif=exif.iso),
-            exposure=Exposure(
-                requested_s=shot.requested_s, nominal_s=shot.nominal_s, true_s=shot.true_s, exif_s=exif.exposure_s
-            ),
-            aperture=exif.aperture or None,
-            start_utc=arrival.start_utc,
-            end_utc=arrival.end_utc,
-            release=plan.release,
-            settle_s=plan.settle_s,
-            black=found.black,
-            white=found.white,
-            battery=arrival.battery,
-            card=arrival.card,
-            clipped=found.clipped,
-        )
-
     # Once more.
 
     def _fetch_again(self, bracket: Bracket, index: int, reason: str) -> None:
         """A frame that cannot be decoded may have been spoilt on the way: the card still has it."""
         arrival = bracket.arrivals[index]
         spoilt = self.store.root / arrival.path
-        size, digest = self._fetch(_card_file(arrival.card), _part(spoilt))
+        size, digest = self._fetch(card_file(arrival.card), part_of(spoilt))
         if digest == arrival.sha256:  # so it lies on the card
-            _part(spoilt).unlink()
-            _move(spoilt, _free(self.store.root / "discarded" / "unreadable" / spoilt.name))
+            part_of(spoilt).unlink()
+            move(spoilt, numbered(self.store.root / "discarded" / "unreadable" / spoilt.name))
             self._forget(bracket, index, reason)
             return
         self._accept(bracket, arrival.replace(sha256=digest, size_bytes=size))
@@ -511,7 +398,7 @@ class Session:
         return len(again) < self.diligence.retries
 
     def _shoot_again(self, bracket: Bracket, index: int, frame: Frame, reason: str) -> None:
-        self._set_aside(bracket.scene_id, (frame,), reason)
+        self._ledger.set_aside(bracket.scene_id, (frame,), reason)
         self._forget(bracket, index, reason)
 
     def _forget(self, bracket: Bracket, index: int, reason: str) -> None:
@@ -524,58 +411,12 @@ class Session:
         """Set aside what this attempt brought, and begin the next one."""
         for index, looking in self._looking:
             with suppress(RawError):
-                bracket.frames[index] = self._record(bracket, index, looking.result())
+                bracket.frames[index] = self._ledger.frame_of(bracket, index, looking.result(), self.tether.reported)
         self._looking.clear()
         self._journal.record("discard", scene=bracket.scene_id, attempt=bracket.attempt, reason=reason)
-        self._set_aside(bracket.scene_id, tuple(bracket.frames.values()), reason)
+        self._ledger.set_aside(bracket.scene_id, tuple(bracket.frames.values()), reason)
         self._tell(EventKind.AGAIN, bracket, f"{reason}; shooting the bracket again")
         return self._begun(bracket.next_attempt())
-
-    def _set_aside(self, scene_id: int, frames: tuple[Frame, ...], reason: str) -> None:
-        """Let these frames count for nothing: the scene file says so first, then their files move."""
-        aside = self.store.root / "discarded"
-        moved = {
-            frame.path: frame.replace(path=_free(aside / frame.name).relative_to(self.store.root).as_posix())
-            for frame in frames
-        }
-
-        def change(scene: Scene) -> Scene:
-            return scene.replace(
-                frames=tuple(frame for frame in scene.frames if frame.path not in moved),
-                pairs=tuple(pair for pair in scene.pairs if not {pair.frame, pair.reference} & moved.keys()),
-                closing=None,
-                discarded=(*scene.discarded, *(Discarded(frame=f, reason=reason) for f in moved.values())),
-            )
-
-        self._finish_moving(self.store.change_scene(scene_id, change))
-
-    def _finish_moving(self, scene: Scene) -> None:
-        """Move the files of discarded frames that still lie where they counted."""
-        for discarded in scene.discarded:
-            path = self.store.root / discarded.frame.path
-            counted = self.store.root / discarded.frame.role / _NUMBERED.sub("", path.name)
-            if not path.exists() and counted.exists():
-                _move(counted, path)
-
-    def _tidy_up(self, bracket: Bracket, reason: str) -> set[CardFile]:
-        """Finish what a program that was killed had begun to move. Gives the files that have to be fetched once more."""
-        scene = self.store.scene(bracket.scene_id)
-        self._finish_moving(scene)
-        arrived = {arrival.path for arrival in bracket.arrivals.values()}
-        stale = tuple(frame for frame in scene.frames if frame.path not in arrived)
-        if stale:
-            self._set_aside(bracket.scene_id, stale, reason)
-        lost = set()
-        for index, arrival in list(bracket.arrivals.items()):
-            path = self.store.root / arrival.path
-            if not path.exists() and _is_whole(_part(path), arrival):
-                _move(_part(path), path)
-            if not path.exists():
-                lost.add(_card_file(arrival.card))
-                del bracket.arrivals[index]
-        for part in self.store.root.glob("*/.*.part"):
-            part.unlink()
-        return lost
 
     def _tell(
         self,
@@ -631,18 +472,15 @@ def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[Card
     for event in events:
         match event["event"]:
             case "connected":
-                listed = {_card_file(path) for path in event["card"]}
+                listed = {card_file(path) for path in event["card"]}
             case "bracket" if event["scene"] == scene_id and event.get("attempt", 1) == 1:
                 known = set(listed)
-            case "stray":
-                known.add(_card_file(event["card"]))
-                listed.add(_card_file(event["card"]))
-            case "file":
-                known.add(_card_file(event["arrival"]["card"]))
-                listed.add(_card_file(event["arrival"]["card"]))
             case "deleted":
-                known.discard(_card_file(event["card"]))
-                listed.discard(_card_file(event["card"]))
+                known.discard(card_file(event["card"]))
+                listed.discard(card_file(event["card"]))
+            case _ if card := accounted_for(event):
+                known.add(card_file(card))
+                listed.add(card_file(card))
     return known
 
 
@@ -657,34 +495,3 @@ def disk_free_bytes(folder: Path) -> int:
     """Room on the disk where ``folder`` is, or would be."""
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     return shutil.disk_usage(existing).free
-
-
-def _expectation(bracket: Bracket, index: int) -> Expectation:
-    shot = bracket.shot(index)
-    return Expectation(shot.role, bracket.plan.iso_set, shot.nominal_s, bracket.true_ratio(index))
-
-
-def _card_file(path: str) -> CardFile:
-    folder, _, name = path.rpartition("/")
-    return CardFile(folder or "/", name)
-
-
-def _part(path: Path) -> Path:
-    """Where a file lies until it is whole."""
-    return path.with_name(f".{path.name}.part")
-
-
-def _is_whole(path: Path, arrival: Arrival) -> bool:
-    return path.exists() and sha256_of(path) == arrival.sha256
-
-
-def _free(path: Path) -> Path:
-    """``name.1.CR2``, or the next number that no file has."""
-    return next(free for k in count(1) if not (free := path.with_suffix(f".{k}{path.suffix}")).exists())
-
-
-def _move(path: Path, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    path.replace(to)
-    sync_folder(to.parent)
-    sync_folder(path.parent)

@@ -1,7 +1,7 @@
 """One camera at the end of a cable that may come off.
 
-A `Tether` connects anew after the connection broke, knows which files on the card are new, and puts every setting that it
-changed back to what it was, even those that an earlier program, killed on the way, could not.
+A `Tether` connects anew after the connection broke, knows which files on the card are new, and puts every setting that
+it changed back to what it was, even those that an earlier program, killed on the way, could not.
 """
 
 from __future__ import annotations
@@ -9,17 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from sidcap.capture.bodies import Body, body_of
 from sidcap.capture.camera import Camera, CardFile, detect
 from sidcap.capture.journal import Journal
-from sidcap.data_manifest.errors import CameraError, CameraLostError
+from sidcap.data_manifest.errors import CameraError, CameraLostError, CameraNotFoundError, SettingError
 from sidcap.data_manifest.schema import CameraBody
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_PATIENCE_AT_END_S = 30.0
+"""How long a session that is over waits for a camera whose settings it changed."""
+_TRIES = 3
+"""How often something is tried that brings nothing."""
 
+T = TypeVar("T")
 Settings = dict[str, str]
 
 
@@ -89,13 +94,14 @@ class Tether:
             card=[str(file) for file in sorted(self._known, key=str)],
         )
 
-    def reconnect(self, waiting: Callable[[str], None] = lambda _: None) -> None:
+    def reconnect(self, waiting: Callable[[str], None] = lambda _: None, *, patience_s: float | None = None) -> None:
         """Give the connection up and wait for the same camera to answer again; ``waiting`` is told why it takes long.
 
-        Raises the last CameraError where it does not within ``patience_s``.
+        Raises the last CameraError where it does not within ``patience_s``, the tether's own by default.
         """
         self.drop()
-        deadline, pause_s, told = time.monotonic() + self.patience_s, _FIRST_PAUSE_S, ""
+        patience_s = self.patience_s if patience_s is None else patience_s
+        deadline, pause_s, told = time.monotonic() + patience_s, _FIRST_PAUSE_S, ""
         while True:
             try:
                 self._open_same()
@@ -110,6 +116,35 @@ class Tether:
                 return
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def persist(
+        self,
+        work: Callable[[], T],
+        *,
+        progress: Callable[[], int],
+        lost: Callable[[str], None] = lambda _: None,
+        back: Callable[[], None] = lambda: None,
+        **facts: Any,
+    ) -> T:
+        """Do ``work``, and again on a new connection whenever the camera falls silent, as long as ``progress`` grows.
+
+        ``lost`` is told why, ``back`` when the camera answers again; ``facts`` go into the journal. Raises the
+        CameraError of the third time in a row that brought nothing, and at once what no new connection would mend.
+        """
+        fruitless, before = 0, progress()
+        while True:
+            try:
+                return work()
+            except (SettingError, CameraNotFoundError):
+                raise
+            except CameraError as error:
+                fruitless, before = (0 if progress() > before else fruitless + 1), progress()
+                self._journal.record("lost", reason=str(error), **facts)
+                if fruitless == _TRIES:
+                    raise
+                lost(str(error))
+            self.reconnect(lost)
+            back()
 
     def drop(self) -> None:
         """Give the connection up; never raises."""
@@ -131,7 +166,7 @@ class Tether:
                 continue
             if self.body.serial == self._serial:
                 return
-            failure = CameraError(f"camera {self.body.serial} answers instead of {self._serial}: connect that one again")
+            failure = CameraError(f"camera {self.body.serial} answers: connect camera {self._serial} again")
             self.drop()
         raise failure or CameraLostError("no camera answers")
 
@@ -158,6 +193,17 @@ class Tether:
     def new_files(self) -> list[CardFile]:
         """Files on the card that nobody has accounted for, oldest first."""
         return sorted(set(self.camera.files()) - self._known, key=str)
+
+    def find_on_card(self, is_wanted: Callable[[CardFile], bool], is_over: Callable[[], bool]) -> CardFile | None:
+        """A new file that nobody announced, for which one waits until ``is_over``; None where none is wanted."""
+        while True:
+            for file in self.new_files():
+                if is_wanted(file):
+                    return file
+            if is_over():
+                return None
+            self.camera.wait_for_file(1.0)
+            self.reconnect()  # a connection lists the card once
 
     # Settings.
 
@@ -191,23 +237,18 @@ class Tether:
 
     # The end.
 
-    def close(self) -> list[str]:
+    def close(self, waiting: Callable[[str], None] = lambda _: None) -> list[str]:
         """Put every setting back and end the connection. Gives what could not be put back; never raises.
 
-        Where the connection is broken, a new one is tried, once.
+        Where the camera does not answer it is waited for, but not long; ``waiting`` is told. What is left changed is
+        put back by the next program that connects through a tether with the same journal.
         """
-        if self._camera is None:
+        if left := self.restore():
             with suppress(CameraError):
-                self._open_same()
-        left = self.restore()
-        if left and self._camera is not None:
-            self.drop()
-            with suppress(CameraError):
-                self._open_same()
+                self.reconnect(waiting, patience_s=min(self.patience_s, _PATIENCE_AT_END_S))
             left = self.restore()
         self.drop()
         return left
-
 
 
 def left_changed(events: Iterable[Mapping[str, Any]], serial: str) -> Settings:

@@ -1,4 +1,4 @@
-"""One small dataset, shot once on the simulated camera, for all tests that need real frames."""
+"""A home for every test, and one small dataset, shot once on the simulated camera, for those that need real frames."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
 
 TIME_SCALE = 40.0
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libgphoto2 keeps settings, such as the capture target, in ~/.gphoto."""
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture(scope="session")

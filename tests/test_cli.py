@@ -23,7 +23,6 @@ TRAIN = ("train", "--epochs", "2", "--patch", "16", "--depth", "-2", "--sample-e
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SIDCAP_DATASET", raising=False)
 
 

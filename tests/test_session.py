@@ -25,11 +25,6 @@ PRESS = ("EOS_RemoteReleaseOn", 2)
 """Name and first parameter of a full press of the shutter button."""
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))  # libgphoto2 keeps settings there
-
-
 @pytest.fixture
 def simulated() -> Iterator[SimulatedCamera]:
     with SimulatedCamera(size="small", time_scale=TIME_SCALE) as camera:

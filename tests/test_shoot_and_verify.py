@@ -18,9 +18,8 @@ from sidcap.data_manifest.words import Split, Verdict
 TIME_SCALE = 40.0
 
 
-def shot_and_verified(folder: Path, monkeypatch: pytest.MonkeyPatch, **camera_arguments: Any) -> Scene:
+def shot_and_verified(folder: Path, **camera_arguments: Any) -> Scene:
     """A bracket of ratios 100 and 300, shot through libgphoto2 on the simulated camera, and judged."""
-    monkeypatch.setenv("HOME", str(folder))
     store = Store.create(folder / "set")
     simulated = SimulatedCamera(size="small", time_scale=TIME_SCALE, scene=2, seed=5, **camera_arguments)
     tether = Tether(simulated.port_string, Journal(store.journal_path))
@@ -42,16 +41,16 @@ def alignment(pair: Pair | None) -> Alignment:
     return pair.alignment
 
 
-def test_an_undisturbed_bracket_is_aligned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = shot_and_verified(tmp_path, monkeypatch)
+def test_an_undisturbed_bracket_is_aligned(tmp_path: Path) -> None:
+    scene = shot_and_verified(tmp_path)
     assert [alignment(pair).verdict for pair in scene.all_pairs] == [Verdict.ALIGNED] * 3
     for pair in scene.all_pairs:
         assert pair.ratio.measured == pytest.approx(pair.ratio.true, rel=0.05)
 
 
-def test_a_tripod_that_moves_in_the_middle_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tripod_that_moves_in_the_middle_is_noticed(tmp_path: Path) -> None:
     knock = Knock(before_frame=3, shift_px=(3.0, 0.0))
-    scene = shot_and_verified(tmp_path, monkeypatch, surroundings=Surroundings(knocks=(knock,)))
+    scene = shot_and_verified(tmp_path, surroundings=Surroundings(knocks=(knock,)))
     verdicts = [alignment(pair).verdict for pair in scene.all_pairs]
     assert verdicts == [Verdict.ALIGNED, Verdict.MISALIGNED, Verdict.MISALIGNED]
     after = alignment(scene.pairs[1])
@@ -60,8 +59,8 @@ def test_a_tripod_that_moves_in_the_middle_is_noticed(tmp_path: Path, monkeypatc
     assert alignment(scene.closing).shift_px == pytest.approx((3.0, 0.0), abs=0.03)
 
 
-def test_a_scene_too_dark_to_tell_is_undetermined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = shot_and_verified(tmp_path, monkeypatch, light_ev=-6)
+def test_a_scene_too_dark_to_tell_is_undetermined(tmp_path: Path) -> None:
+    scene = shot_and_verified(tmp_path, light_ev=-6)
     darkest = alignment(scene.pairs[1])
     assert darkest.verdict == Verdict.UNDETERMINED
     assert darkest.reasons[0].startswith("too dark to tell")
