@@ -138,7 +138,7 @@ def test_shoot_verify_and_validate_on_the_simulated_camera() -> None:
 def test_a_camera_that_vanishes_is_one_line_and_costs_no_frame(tmp_path: Path) -> None:
     pulled = Fault.parse("cable-pulled@exposure:3")
     with SimulatedCamera(size="small", time_scale=40, faults=[pulled]) as simulated:
-        arguments = ("--camera", simulated.port_string, "--release", "plain")
+        arguments = ("--camera", simulated.port_string, "--release", "plain", "--patience", "0", "--time-scale", "40")
         result = run("shoot", "--iso", "12600", "--ratios", "100,300", *arguments)
     assert result.exit_code == 1
     assert "check cable and battery" in result.stderr.splitlines()[-1]
