@@ -165,7 +165,9 @@ class Camera:
         try:
             self._call(lambda: self._camera.set_single_config(name, widget))
         except CameraLostError:
-            self.get(name)  # libgphoto2 says "unspecified error" to a refusal too: if the camera answers, it was one
+            # libgphoto2 says "unspecified error" to a refusal too: if the camera still answers, it was one. Settings
+            # would be answered from memory, events are not.
+            self._call(self._collect_announcements)
             raise SettingError(f"the camera refused {name} {value!r}: set it on the camera itself") from None
 
     def press(self) -> None:
@@ -198,7 +200,8 @@ class Camera:
     def _take_event(self, patience_ms: int) -> int:
         """Take one event from the camera and give its kind."""
         kind, data = self._camera.wait_for_event(patience_ms)
-        if kind == self._gp.GP_EVENT_FILE_ADDED:
+        # After a transfer that went wrong, libgphoto2 announces files whose name it does not know: "<none>".
+        if kind == self._gp.GP_EVENT_FILE_ADDED and _is_image(data.name):
             self._announced.append(CardFile(data.folder, data.name))
         return int(kind)
 
@@ -212,7 +215,7 @@ class Camera:
 
     def _files_below(self, folder: str) -> Iterator[CardFile]:
         for name in self._listed(lambda: self._camera.folder_list_files(folder)):
-            if PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES:
+            if _is_image(name):
                 yield CardFile(folder, name)
         for name in self._listed(lambda: self._camera.folder_list_folders(folder)):
             yield from self._files_below(str(PurePosixPath(folder, name)))
@@ -339,6 +342,10 @@ def _close_sockets(sockets: set[tuple[int, int]]) -> None:
     for descriptor, _ in sockets:
         with suppress(OSError):
             os.close(descriptor)
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
 def _gphoto2() -> ModuleType:

@@ -19,6 +19,8 @@ from sidcap.data_manifest.schema import CameraBody
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_LEAST_SEARCH_S = 2.0
+"""How long a frame is looked for at least: the camera may have written it late."""
 _PATIENCE_AT_END_S = 30.0
 """How long a session that is over waits for a camera whose settings it changed."""
 _TRIES = 3
@@ -201,11 +203,12 @@ class Tether:
 
     def find_on_card(self, is_wanted: Callable[[CardFile], bool], is_over: Callable[[], bool]) -> CardFile | None:
         """A new file that nobody announced, for which one waits until ``is_over``; None where none is wanted."""
+        until = time.monotonic() + _LEAST_SEARCH_S
         while True:
             for file in self.new_files():
                 if is_wanted(file):
                     return file
-            if is_over():
+            if is_over() and time.monotonic() > until:
                 return None
             self.camera.wait_for_file(1.0)
             self.reconnect()  # a connection lists the card once
