@@ -141,7 +141,7 @@ def test_a_camera_that_vanishes_is_one_line_and_costs_no_frame(tmp_path: Path) -
         arguments = ("--camera", simulated.port_string, "--release", "plain", "--patience", "0", "--time-scale", "40")
         result = run("shoot", "--iso", "12600", "--ratios", "100,300", *arguments)
     assert result.exit_code == 1
-    assert "check cable and battery" in result.stderr.splitlines()[-1]
+    assert "check that it is on and connected" in result.stderr.splitlines()[-1]
     assert len(list((tmp_path / "dataset").glob("*/*.CR2"))) == len(Store.open(Path("dataset")).scene(1).frames) == 2
     checked = run("validate", "--json")
     assert [finding["path"] for finding in json.loads(checked.stdout)["findings"]] == ["scenes/00001.json"]
