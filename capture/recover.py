@@ -32,6 +32,7 @@ from sidcap.data_manifest.store import Store, sha256_of
 CLOCKS_APART = timedelta(minutes=5)
 """How far the time between two frames may differ by the camera's clock and by the journal's."""
 
+_REASONS_TOLD = 3
 _RAW_SUFFIXES = frozenset(
     ".3fr .arw .cr2 .cr3 .crw .dng .fff .iiq .nef .nrw .orf .pef .raf .raw .rw2 .rwl .srw".split()
 )
@@ -451,8 +452,10 @@ class _Recovery:
         exif = self._exif_of(file)
         if exif is None:
             return "its EXIF cannot be read"
-        reasons = [one.why_not(file, exif) for one in self._lost if file.tail not in one.on_card_before]
-        return next((reason for reason in reasons if reason), "another file is the frame that was missing")
+        may_be = [one for one in self._lost if file.tail not in one.on_card_before]
+        reasons = {one.bracket.scene_id: one.why_not(file, exif) for one in may_be}
+        told = [f"not of scene {scene:05d}: {reason}" for scene, reason in reasons.items() if reason is not None]
+        return "; ".join(told[:_REASONS_TOLD]) or "another file is the frame that was missing"
 
     def _described(
         self, file: CandidateFile, outcome: Outcome, path: str | None = None, scene: int | None = None, note: str = ""
