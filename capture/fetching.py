@@ -74,10 +74,17 @@ def _digest_again(camera: Camera, file: CardFile, part: Path) -> str:
         again.unlink(missing_ok=True)
 
 
-def mismatch(camera: Camera, file: CardFile, part: Path, expected: Expectation) -> str | None:
-    """Why a file on the card cannot be what was to be shot; None where it can. Fetched to ``part``, and removed."""
+def mismatch(
+    camera: Camera, file: CardFile, part: Path, expected: Expectation, home: Container[str] = ()
+) -> str | None:
+    """Why a file on the card cannot be what was to be shot; None where it can. Fetched to ``part``, and removed.
+
+    ``home`` are the checksums of frames that came home, from a card in a reader for instance.
+    """
     try:
         camera.download(file, part)
+        if sha256_of(part) in home:
+            return "it is home already"
         return contradiction(read_exif(part), expected)
     except RawError as error:
         return str(error)

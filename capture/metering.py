@@ -36,7 +36,7 @@ MOST_TEST_FRAMES = 4
 _FIRST_TEST_S = 1.0
 _STEP_DOWN = 16.0
 """How much shorter the next test is where one is clipped and none below is known: four stops."""
-_CHANNELS = ("red", "green", "blue", "second green")
+_CHANNELS = ("red", "green", "blue", "green")
 
 
 @dataclass(frozen=True)

@@ -308,7 +308,8 @@ class Session:
     def _is_of(self, file: CardFile, bracket: Bracket, index: int) -> bool:
         """Whether a file on the card is this shot's frame. One that is not stays there, and is named in the journal."""
         part = self.store.root / f".{file.name}.part"
-        stranger = mismatch(self.tether.camera, file, part, expectation(bracket, index))
+        home = {arrival.sha256 for arrival in bracket.arrivals.values()}
+        stranger = mismatch(self.tether.camera, file, part, expectation(bracket, index), home)
         if stranger is not None:
             self._call_stray(bracket, file, stranger)
         return stranger is None

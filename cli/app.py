@@ -15,6 +15,7 @@ from sidcap.cli import (
     camera,
     demo,
     evaluate,
+    recover,
     schema,
     shoot,
     shoot_darks,
@@ -77,6 +78,7 @@ def main(
 
 app.command("shoot")(shoot.shoot)
 app.command("shoot-darks")(shoot_darks.shoot_darks)
+app.command("recover")(recover.recover)
 app.add_typer(camera.app, name="camera")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("train")(train.train)
