@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
+from sidcap.cli.bracket_screen import SIGNS
 from sidcap.cli.connection import SIMULATED, CameraOption, open_camera
 from sidcap.cli.options import JsonOption
 from sidcap.cli.screen import NOT_USABLE, console, print_json, without_c_chatter
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from sidcap.capture import Check
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
-
-_SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def _show(found: _Status) -> None:
     console.print(about)
     checks = Table.grid(padding=(0, 2))
     for check in found.checks:
-        checks.add_row(_SIGNS[check.state], check.name, _found_and_remedy(check))
+        checks.add_row(SIGNS[check.state], check.name, _found_and_remedy(check))
     console.print()
     console.print(checks)
     console.print()

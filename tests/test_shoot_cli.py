@@ -213,6 +213,17 @@ def test_an_interrupted_scene_says_how_to_go_on_and_does(camera: SimulatedCamera
     assert shoot(camera, "--resume", "--scene", "7").exit_code == 2
 
 
+def test_frames_of_earlier_scenes_are_not_taken_for_those_of_an_interrupted_one(camera: SimulatedCamera) -> None:
+    camera.inject(Fault.parse("cable-pulled@exposure:5"))
+    assert shoot(camera, *SHORT_BRACKET, "--patience", "0", "--count", "2").exit_code == 1
+    camera.plug_in()
+    assert shoot(camera, "--resume").exit_code == 0
+    cards = [frame.card for scene in scenes().values() for frame in scene.frames]
+    assert len(set(cards)) == len(cards) == 6
+    assert cards == sorted(cards)
+    assert_sound()
+
+
 def test_with_nobody_to_ask_an_interrupted_scene_is_named_and_left(camera: SimulatedCamera) -> None:
     interrupted(camera)
     result = shoot(camera, *SHORT_BRACKET)
