@@ -13,6 +13,7 @@ A run is made from the seed and its number alone: ``--seed 1 --only faults:17`` 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import itertools
 import os
 import platform
@@ -49,6 +50,10 @@ BEFORE = {"iso": "400", "shutterspeed": "1/125", "imageformat": "L", "mirrorlock
 """What the photographer had set."""
 LOSES_FRAMES = frozenset({FaultKind.CARD_ERROR, FaultKind.BATTERY_EMPTY, FaultKind.POWER_OFF, FaultKind.CARD_FULL})
 """After these the camera itself may not have a frame that it exposed."""
+MAY_CRASH_THE_HOST = frozenset(
+    {FaultKind.TRANSFER_TRUNCATED, FaultKind.TRANSFER_EMPTY, FaultKind.BITS_FLIPPED, FaultKind.REPLY_LATE}
+)
+"""What libgphoto2 may not survive; these are shot by a program of their own."""
 DISK_MB = 45
 
 AT_OPERATIONS = (
@@ -67,6 +72,8 @@ class Outcome:
     kind: str
     exposed: int = 0
     resumed: int = 0
+    crashed: int = 0
+    """How often libgphoto2 took the program down with it."""
     lost_by_camera: int = 0
     complaints: list[str] = field(default_factory=list)
     hit: bool = True
@@ -96,7 +103,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=40, help="runs with a fault of the camera or the cable")
     parser.add_argument("--kills", type=int, default=10, help="runs in which the program is killed (kill -9)")
-    parser.add_argument("--disks", type=int, default=2, help="runs in which the disk fills up; needs the right to mount")
+    parser.add_argument(
+        "--disks", type=int, default=2, help="runs in which the disk fills up; needs the right to mount"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", metavar="KIND:NUMBER", help="one run, such as faults:17")
@@ -112,7 +121,7 @@ def _runs_on_one_camera(chunk: tuple[int, Sequence[tuple[str, int]]]) -> list[Ou
         with _quiet(), SimulatedCamera(size="small", time_scale=TIME_SCALE, settings=BEFORE, seed=seed) as simulated:
             with Inspector() as inspector:
                 bench = _Bench(simulated, inspector, Path(home))
-                bench.run("calm", "none", bench.session)
+                bench.run("calm", "none", lambda _: bench.session(bench.person))
                 for kind, number in jobs:
                     rng = random.Random(f"{seed}/{kind}/{number}")
                     outcomes.append(getattr(bench, kind)(f"{kind}:{number}", number, rng))
@@ -139,41 +148,46 @@ class _Bench:
         kind, moment = every[number % len(every)]
         fault = Fault(kind, moment, rng.randint(1, self.calm[moment]), _value(kind, rng))
 
-        def shoot(watch: Callable[[Event], None]) -> None:
+        def shoot(outcome: Outcome) -> None:
             self.simulated.inject(fault)
-            self.session(watch)
+            if kind in MAY_CRASH_THE_HOST:
+                self.child(outcome, killed_after_s=None)
+            else:
+                self.session(self.person)
 
         return self.run(name, kind, shoot)
 
-    def kills(self, name: str, number: int, rng: random.Random) -> Outcome:
+    def kills(self, name: str, _: int, rng: random.Random) -> Outcome:
         """The program is killed at any moment, and started again."""
         moment_s = rng.uniform(0, 1.1 * self.calm_s)
+        return self.run(name, "kill -9", lambda outcome: self.child(outcome, killed_after_s=moment_s))
 
-        def shoot(_: Callable[[Event], None]) -> None:
-            command = [sys.executable, __file__, "--child", str(self.root), self.simulated.port_string]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-                assert child.stdout is not None
-                child.stdout.readline()  # it is connected
-                with suppress(subprocess.TimeoutExpired):
-                    child.wait(moment_s)
-                child.kill()
-            raise SidcapError("killed")
+    def child(self, outcome: Outcome, killed_after_s: float | None) -> None:
+        """The session as a program of its own."""
+        command = [sys.executable, __file__, "--child", str(self.root), self.simulated.port_string]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+            assert child.stdout is not None
+            child.stdout.readline()  # it is connected, or has ended
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(killed_after_s)
+            child.kill()
+        if killed_after_s is None and child.returncode < 0:
+            outcome.crashed += 1
+        if child.returncode != 0:
+            raise SidcapError("the program ended early")
 
-        return self.run(name, "kill -9", shoot)
-
-    def disks(self, name: str, number: int, rng: random.Random) -> Outcome:
+    def disks(self, name: str, _: int, rng: random.Random) -> Outcome:
         """Something else fills the disk while a frame is on its way, and is deleted before the program is started again."""
         index, left_bytes = rng.randrange(4), rng.choice((0, 100, 5_000, 300_000))
         with _small_disk(self.root) as mounted:
             if not mounted:
                 return Outcome(name, "disk full", hit=False)
 
-            def shoot(watch: Callable[[Event], None]) -> None:
-                def fill(event: Event) -> None:
-                    if event.kind is EventKind.EXPOSE and event.index == index:
-                        _fill(self.root, left_bytes)
-                    watch(event)
+            def fill(event: Event) -> None:
+                if event.kind is EventKind.EXPOSE and event.index == index:
+                    _fill(self.root, left_bytes)
 
+            def shoot(_: Outcome) -> None:
                 try:
                     self.session(fill)
                 finally:
@@ -183,13 +197,14 @@ class _Bench:
 
     # One run.
 
-    def run(self, name: str, kind: str, shoot: Callable[[Callable[[Event], None]], None]) -> Outcome:
+    def run(self, name: str, kind: str, shoot: Callable[[Outcome], None]) -> Outcome:
         """Shoot into a new dataset, with help where it is needed, and count."""
         outcome = Outcome(name, kind)
+        self.simulated.set_by_hand(**BEFORE)
         first_shot, first_operation = len(self.simulated.shots), len(self.simulated.operations)
         begun = time.monotonic()
         try:
-            shoot(self.person)
+            shoot(outcome)
         except (SidcapError, OSError):
             self.helped_through(outcome)
         except Exception as error:
@@ -200,11 +215,13 @@ class _Bench:
             self.calm["exposure"] = len(self.simulated.shots) - first_shot
             self.calm["ObjectAddedEx"] = self.calm["exposure"]
         self.make_whole()
-        if outcome.complaints or os.environ.get("KEEP"):
-            for event in Journal(self.root / "journal.jsonl").events():
-                print({k: (str(v)[:150]) for k, v in event.items()}, file=sys.stdout)
         outcome.exposed = len(self.simulated.shots) - first_shot
         self.count(outcome, first_shot)
+        if kind == "kill -9" and '"discard"' in (self.root / "journal.jsonl").read_text():
+            outcome.complaints.append("discarded")
+        if outcome.complaints and name != "calm":
+            shutil.copytree(self.root, f"/tmp/lab/set_{name.replace(':','_')}", dirs_exist_ok=True)
+            shutil.copy(self.root / "journal.jsonl", f"/tmp/lab/j_{name.replace(':', '_')}.jsonl")
         for entry in self.root.iterdir() if self.root.exists() else ():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return outcome
@@ -220,7 +237,8 @@ class _Bench:
                 self.session(self.person)
             except (SidcapError, OSError) as error:
                 last = error
-                if os.environ.get("KEEP"): print(outcome.resumed, error, [o.name for o in self.simulated.operations[-12:]])
+                if os.environ.get("KEEP"):
+                    print(outcome.resumed, error, [o.name for o in self.simulated.operations[-12:]])
             else:
                 return
         outcome.complaints.append(f"never complete: {last}")
@@ -289,7 +307,11 @@ class _Bench:
 
 
 def shoot_or_resume(
-    root: Path, port: str, inspector: Inspector, watch: Callable[[Event], None], connected: Callable[[], None] = lambda: None
+    root: Path,
+    port: str,
+    inspector: Inspector,
+    watch: Callable[[Event], None],
+    connected: Callable[[], None] = lambda: None,
 ) -> None:
     """Shoot the scene, or go on where it was interrupted: what a person does at the command line."""
     store = Store.create(root)
@@ -315,6 +337,8 @@ def child(root: str, port: str) -> None:
     def connected() -> None:
         print("connected", flush=True)
 
+    if folder := os.environ.get("SIDCAP_CRASHES"):
+        faulthandler.enable(open(f"{folder}/{os.getpid()}.txt", "w"))
     with Inspector() as inspector:
         shoot_or_resume(Path(root), port, inspector, lambda _: None, connected)
 
@@ -326,7 +350,11 @@ def _possible(calm: Counter[str]) -> Iterator[tuple[FaultKind, str]]:
     at |= dict.fromkeys((FaultKind.TRANSFER_TRUNCATED, FaultKind.TRANSFER_EMPTY, FaultKind.BITS_FLIPPED), WITH_DATA)
     at |= {FaultKind.EVENT_LOST: ("ObjectAddedEx",), FaultKind.EXIF_WRONG: ("exposure",)}
     kinds = [kind for kind in FaultKind if kind is not FaultKind.AUTOFOCUS_FAILED]  # a lens on MF does not look for it
-    return ((kind, moment) for kind, moment in itertools.chain(*(zip(itertools.repeat(k), at[k]) for k in kinds)) if calm[moment])
+    return (
+        (kind, moment)
+        for kind, moment in itertools.chain(*(zip(itertools.repeat(k), at[k]) for k in kinds))
+        if calm[moment]
+    )
 
 
 def _value(kind: FaultKind, rng: random.Random) -> float | None:
@@ -382,12 +410,12 @@ def _report(outcomes: Sequence[Outcome], took_s: float) -> None:
     for outcome in outcomes:
         if outcome.hit:
             by_kind[outcome.kind].append(outcome)
-    print("| what fails | runs | frames exposed | resumed by hand | lost by the camera itself | failed |")
-    print("|---|--:|--:|--:|--:|--:|")
+    print("| what fails | runs | frames exposed | libgphoto2 crashed | resumed by hand | lost by the camera itself | failed |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
     for kind, some in (*by_kind.items(), ("all", [o for o in outcomes if o.hit])):
         failed = sum(bool(outcome.complaints) for outcome in some)
         print(
-            f"| {kind} | {len(some)} | {sum(o.exposed for o in some)} | {sum(o.resumed for o in some)} | "
+            f"| {kind} | {len(some)} | {sum(o.exposed for o in some)} | {sum(o.crashed for o in some)} | {sum(o.resumed for o in some)} | "
             f"{sum(o.lost_by_camera for o in some)} | {failed} |"
         )
     if skipped := [outcome for outcome in outcomes if not outcome.hit]:
@@ -395,7 +423,10 @@ def _report(outcomes: Sequence[Outcome], took_s: float) -> None:
     for outcome in outcomes:
         for complaint in outcome.complaints:
             print(f"{outcome.name} ({outcome.kind}): {complaint}", file=sys.stderr)
-    print(f"\n{took_s / 60:.0f} min; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", end="")
+    print(
+        f"\n{took_s / 60:.0f} min; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        end="",
+    )
     print(f", libgphoto2 {_libgphoto2()}")
 
 

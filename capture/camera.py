@@ -103,7 +103,7 @@ class Camera:
         self.close()
 
     def close(self) -> None:
-        """End the session; never raises, for the camera may already be gone. Whatever is asked afterwards is refused."""
+        """End the session; never raises, for the camera may be gone already. What is asked afterwards is refused."""
         self._is_closed = True
         with suppress(self._gp.GPhoto2Error), _descriptor_0_kept():
             self._camera.exit()
@@ -165,7 +165,9 @@ class Camera:
         try:
             self._call(lambda: self._camera.set_single_config(name, widget))
         except CameraLostError:
-            self.get(name)  # libgphoto2 says "unspecified error" to a refusal too: if the camera answers, it was one
+            # libgphoto2 says "unspecified error" to a refusal too: if the camera still answers, it was one. Settings
+            # would be answered from memory, events are not.
+            self._call(self._collect_announcements)
             raise SettingError(f"the camera refused {name} {value!r}: set it on the camera itself") from None
 
     def press(self) -> None:
@@ -173,11 +175,17 @@ class Camera:
         self._call(self._press)
 
     def _press(self) -> None:
-        self._collect_announcements()  # libgphoto2's trigger_capture throws away what a Canon EOS has told until then
+        # libgphoto2's trigger_capture throws away what a Canon EOS has told until then. What comes between these two
+        # lines is still lost: press only when no frame is due.
+        self._collect_announcements()
         self._camera.trigger_capture()
 
     def wait_for_file(self, timeout_s: float) -> CardFile | None:
-        """The next file the camera announces, or has announced during a press; None where none within ``timeout_s``."""
+        """The next file the camera announces, or has announced during a press; None where none within ``timeout_s``.
+
+        An announcement can still be lost: on the wire, or in libgphoto2 when the call in which it came failed. The file
+        is on the card all the same, and a new connection lists it.
+        """
         deadline = time.monotonic() + timeout_s
         while not self._announced and time.monotonic() < deadline:
             self._call(lambda: self._take_event(_EVENT_WAIT_MS))
@@ -192,7 +200,8 @@ class Camera:
     def _take_event(self, patience_ms: int) -> int:
         """Take one event from the camera and give its kind."""
         kind, data = self._camera.wait_for_event(patience_ms)
-        if kind == self._gp.GP_EVENT_FILE_ADDED:
+        # After a transfer that went wrong, libgphoto2 announces files whose name it does not know: "<none>".
+        if kind == self._gp.GP_EVENT_FILE_ADDED and _is_image(data.name):
             self._announced.append(CardFile(data.folder, data.name))
         return int(kind)
 
@@ -206,7 +215,7 @@ class Camera:
 
     def _files_below(self, folder: str) -> Iterator[CardFile]:
         for name in self._listed(lambda: self._camera.folder_list_files(folder)):
-            if PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES:
+            if _is_image(name):
                 yield CardFile(folder, name)
         for name in self._listed(lambda: self._camera.folder_list_folders(folder)):
             yield from self._files_below(str(PurePosixPath(folder, name)))
@@ -314,14 +323,14 @@ def _descriptor_0_kept() -> Iterator[None]:
 def _sockets() -> set[tuple[int, int]]:
     """This process's sockets: descriptor and inode, which together are never used again.
 
-    libgphoto2 2.5.34 leaves its sockets open where a connection is refused half-way, or breaks. A camera that serves one
-    host at a time would take the next connection for a second host.
+    libgphoto2 2.5.34 leaves its sockets open where a connection is refused half-way, or breaks. A camera that serves
+    one host at a time would take the next connection for a second host.
     """
     folder = Path("/dev/fd")
     if not folder.is_dir():
         return set()
     found = set()
-    for descriptor in map(int, os.listdir(folder)):
+    for descriptor in [int(entry.name) for entry in folder.iterdir()]:
         with suppress(OSError):
             status = os.fstat(descriptor)
             if stat.S_ISSOCK(status.st_mode):
@@ -333,6 +342,10 @@ def _close_sockets(sockets: set[tuple[int, int]]) -> None:
     for descriptor, _ in sockets:
         with suppress(OSError):
             os.close(descriptor)
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
 def _gphoto2() -> ModuleType:
@@ -379,7 +392,10 @@ def _no_connection(gp: ModuleType, code: int, port: str | None) -> CameraError:
         return CameraError(
             f"{where} is in use by another program: close it; on a desktop, unmount the camera (gvfs grabs it)"
         )
-    if code in (gp.GP_ERROR_MODEL_NOT_FOUND, gp.GP_ERROR_BAD_PARAMETERS):
+    nowhere = (
+        gp.GP_ERROR_MODEL_NOT_FOUND, gp.GP_ERROR_BAD_PARAMETERS, gp.GP_ERROR_FILE_NOT_FOUND, gp.GP_ERROR_IO_USB_FIND,
+    )  # fmt: skip
+    if code in nowhere:
         return CameraNotFoundError(f"there is no camera at {port!r}: sidcap camera list shows those on USB")
     if code == gp.GP_ERROR:
         return CameraError(

@@ -191,7 +191,7 @@ class Darkroom:
         self._intended = (setting, self.clock.now())
         body.expose(setting.true_s, Release.PLAIN, 0.0, self.clock)
         start = self.clock.now()
-        file = await_file(self.tether.camera, setting.true_s / self.clock.scale)
+        file = await_file(self.tether.camera, setting.true_s / self.clock.scale, self.tether.known)
         self._bring_home(setting, file, start)
 
     def _collect(self) -> None:

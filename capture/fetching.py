@@ -24,9 +24,13 @@ class NothingCameError(CameraLostError):
     """An exposure that no file followed; a new connection may find it."""
 
 
-def await_file(camera: Camera, exposure_s: float) -> CardFile:
-    """The file of an exposure that has begun and lasts ``exposure_s`` of the host's time. Raises NothingCameError."""
-    file = camera.wait_for_file(exposure_s + FILE_PATIENCE_S)
+def await_file(camera: Camera, exposure_s: float, known: Container[CardFile]) -> CardFile:
+    """The file of an exposure that has begun and lasts ``exposure_s`` of the host's time. Raises NothingCameError.
+
+    One of the ``known`` is none: a file that a new connection found on the card may be announced on top of it.
+    """
+    while (file := camera.wait_for_file(exposure_s + FILE_PATIENCE_S)) in known:
+        pass
     if file is None:
         raise NothingCameError(
             f"no frame came within {FILE_PATIENCE_S:g} s after the exposure: check the card, and that the mirror "

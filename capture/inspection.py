@@ -1,7 +1,7 @@
 """Look into each frame as soon as it is home, in another process, while the camera goes on.
 
-Decoding a raw file and registering it take seconds of computing, which is time the camera can use to shoot. How two frames
-are compared is not this wing's business: whoever starts the session passes a function in.
+Decoding a raw file and registering it take seconds of computing, which is time the camera can use to shoot. How two
+frames are compared is not this wing's business: whoever starts the session passes a function in.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Comparison:
 
 
 Compare = Callable[[RawFrame, RawFrame, float], Comparison]
-"""Compares a long and another frame, given the ratio of their true exposures. A function of a module: it travels to another
-process."""
+"""Compares a long and another frame, given the ratio of their true exposures. A function of a module, for it travels to
+another process."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _warnings(long: RawFrame, clipped: float) -> Iterator[str]:
 
 
 def sharpness(frame: RawFrame) -> float:
-    """Mean square of the finest detail that noise leaves standing, in squared DN, of two-by-two sums of one green plane.
+    """Mean square of the finest detail that noise leaves standing, squared DN, of two-by-two sums of a green plane.
 
     Comparable between frames of one scene, exposure and ISO only: noise counts in both alike.
     """
@@ -140,7 +140,7 @@ def _compared(compare: Compare, long: RawFrame, frame: RawFrame, expected: Expec
 
 @lru_cache(maxsize=1)
 def _decoded(path: Path, _changed_ns: int) -> RawFrame:
-    """The first long, which every frame of a bracket is compared with. A scene shot again has another one of that name."""
+    """The first long, which every frame of a bracket is compared with. Shot again, another one has its name."""
     return read_raw(path)
 
 

@@ -234,7 +234,7 @@ class _Meter:
             check_disk(self.store.root, frames=1)
             self._journal.record("test", iso=self.iso, shutter=shutter.label)
             body.expose(shutter.true_s, Release.PLAIN, 0.0, self.clock)
-            file = await_file(self.tether.camera, shutter.true_s / self.clock.scale)
+            file = await_file(self.tether.camera, shutter.true_s / self.clock.scale, self.tether.known)
             part = self.store.root / f".{file.name}.part"
             try:
                 fetch(self.tether.camera, file, part)

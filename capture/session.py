@@ -10,9 +10,9 @@
       └── the camera fell silent          ├──> something moved: discard, and all over again
                                           └──> scene complete, settings as they were
 
-There is one way through: a bracket is whatever its journal says, a fault is the same as a new beginning, and so is a program
-that was killed (`Session.resume`). A frame is written under a temporary name, journaled with its checksum, and only then
-gets its own; the camera keeps its copy.
+There is one way through: a bracket is whatever its journal says, a fault is the same as a new beginning, and so is a
+program that was killed (`Session.resume`). A frame is written under a temporary name, journaled with its checksum, and
+only then gets its own; the camera keeps its copy.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class EventKind(StrEnum):
     SETTLE = "settle"
     EXPOSE = "expose"
     FETCH = "fetch"
+    HOME = "home"
+    """A file is whole on the disk, under its name."""
     FRAME = "frame"
     """A frame was looked into and counts."""
     WARNING = "warning"
@@ -123,7 +125,7 @@ class _AgainError(Exception):
 
 @dataclass
 class Session:
-    """Shoots brackets with one camera into one dataset. Use it as a context manager: it puts the camera back as it was."""
+    """Shoots brackets with one camera into one dataset. A context manager: at its end the camera is as it was."""
 
     tether: Tether
     store: Store
@@ -140,7 +142,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for line in self.tether.close():
+        for line in self.tether.close(lambda text: self.watch(Event(EventKind.LOST, 0, text))):
             self.watch(Event(EventKind.WARNING, 0, line))
 
     # Scenes.
@@ -154,8 +156,9 @@ class Session:
         with self.store.locked():
             if self.store.scene_path(scene_id).exists():
                 raise UsageError(f"scene {scene_id:05d} exists already: leave --scene out to take the next number")
+            bracket = self._begun(Bracket(scene_id, split, plan))
             self.store.save_scene(Scene(id=scene_id, split=split, complete=False))
-        return self._completed(self._begun(Bracket(scene_id, split, plan)))
+        return self._completed(bracket)
 
     def redo(self, scene_id: int, plan: BracketPlan) -> Scene:
         """Shoot a scene once more; what it had is set aside, its note stays. Raises as ``shoot``."""
@@ -267,7 +270,7 @@ class Session:
         body.expose(shot.true_s, plan.release, plan.settle_s, self.clock)
         start = self.clock.now()
         self._tell(EventKind.EXPOSE, bracket, index=index)
-        file = await_file(self.tether.camera, shot.true_s / self.clock.scale)
+        file = await_file(self.tether.camera, shot.true_s / self.clock.scale, self.tether.known)
         self._bring_home(bracket, index, file, start, self.clock.now())
 
     # Bring frames home.
@@ -331,6 +334,7 @@ class Session:
     def _accept(self, bracket: Bracket, arrival: Arrival) -> None:
         """A frame is whole: write down that it came, give it its name, and have it looked into."""
         self._ledger.accept(bracket, arrival)
+        self._tell(EventKind.HOME, bracket, arrival.path, index=arrival.index)
         self.tether.consider_known([card_file(arrival.card)])
         self._look_into(bracket, arrival.index)
 
@@ -474,12 +478,13 @@ def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[Card
             case "connected":
                 listed = {card_file(path) for path in event["card"]}
             case "bracket" if event["scene"] == scene_id and event.get("attempt", 1) == 1:
-                known |= listed
+                known = set(listed)
             case "deleted":
                 known.discard(card_file(event["card"]))
                 listed.discard(card_file(event["card"]))
             case _ if card := accounted_for(event):
                 known.add(card_file(card))
+                listed.add(card_file(card))
     return known
 
 

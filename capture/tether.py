@@ -1,13 +1,13 @@
 """One camera at the end of a cable that may come off.
 
-A `Tether` connects anew after the connection broke, knows which files on the card are new, and puts every setting that it
-changed back to what it was, even those that an earlier program, killed on the way, could not.
+A `Tether` connects anew after the connection broke, knows which files on the card are new, and puts every setting that
+it changed back to what it was, even those that an earlier program, killed on the way, could not.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -19,6 +19,10 @@ from sidcap.data_manifest.schema import CameraBody
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_LEAST_SEARCH_S = 2.0
+"""How long a frame is looked for at least: the camera may have written it late."""
+_PATIENCE_AT_END_S = 30.0
+"""How long a session that is over waits for a camera whose settings it changed."""
 _TRIES = 3
 """How often something is tried that brings nothing."""
 
@@ -92,13 +96,14 @@ class Tether:
             card=[str(file) for file in sorted(self._known, key=str)],
         )
 
-    def reconnect(self, waiting: Callable[[str], None] = lambda _: None) -> None:
+    def reconnect(self, waiting: Callable[[str], None] = lambda _: None, *, patience_s: float | None = None) -> None:
         """Give the connection up and wait for the same camera to answer again; ``waiting`` is told why it takes long.
 
-        Raises the last CameraError where it does not within ``patience_s``.
+        Raises the last CameraError where it does not within ``patience_s``, the tether's own by default.
         """
         self.drop()
-        deadline, pause_s, told = time.monotonic() + self.patience_s, _FIRST_PAUSE_S, ""
+        patience_s = self.patience_s if patience_s is None else patience_s
+        deadline, pause_s, told = time.monotonic() + patience_s, _FIRST_PAUSE_S, ""
         while True:
             try:
                 self._open_same()
@@ -163,7 +168,7 @@ class Tether:
                 continue
             if self.body.serial == self._serial:
                 return
-            failure = CameraError(f"camera {self.body.serial} answers instead of {self._serial}: connect that one again")
+            failure = CameraError(f"camera {self.body.serial} answers: connect camera {self._serial} again")
             self.drop()
         raise failure or CameraLostError("no camera answers")
 
@@ -177,6 +182,11 @@ class Tether:
         self._camera = camera
 
     # The card.
+
+    @property
+    def known(self) -> Collection[CardFile]:
+        """Files on the card that are accounted for."""
+        return self._known
 
     def consider_known(self, files: Iterable[CardFile], *, only: bool = False) -> None:
         """These files are accounted for; with ``only``, no others are."""
@@ -193,11 +203,12 @@ class Tether:
 
     def find_on_card(self, is_wanted: Callable[[CardFile], bool], is_over: Callable[[], bool]) -> CardFile | None:
         """A new file that nobody announced, for which one waits until ``is_over``; None where none is wanted."""
+        until = time.monotonic() + _LEAST_SEARCH_S
         while True:
             for file in self.new_files():
                 if is_wanted(file):
                     return file
-            if is_over():
+            if is_over() and time.monotonic() > until:
                 return None
             self.camera.wait_for_file(1.0)
             self.reconnect()  # a connection lists the card once
@@ -234,23 +245,18 @@ class Tether:
 
     # The end.
 
-    def close(self) -> list[str]:
+    def close(self, waiting: Callable[[str], None] = lambda _: None) -> list[str]:
         """Put every setting back and end the connection. Gives what could not be put back; never raises.
 
-        Where the connection is broken, a new one is tried, once.
+        Where the camera does not answer it is waited for, but not long; ``waiting`` is told. What is left changed is
+        put back by the next program that connects through a tether with the same journal.
         """
-        if self._camera is None:
+        if left := self.restore():
             with suppress(CameraError):
-                self._open_same()
-        left = self.restore()
-        if left and self._camera is not None:
-            self.drop()
-            with suppress(CameraError):
-                self._open_same()
+                self.reconnect(waiting, patience_s=min(self.patience_s, _PATIENCE_AT_END_S))
             left = self.restore()
         self.drop()
         return left
-
 
 
 def left_changed(events: Iterable[Mapping[str, Any]], serial: str) -> Settings:

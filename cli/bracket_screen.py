@@ -84,7 +84,12 @@ class BracketScreen:
 
     def _passing(self, event: Event) -> None:
         if self._status is not None and event.shot is not None:
-            doing = {"set": "setting", "settle": "mirror settles", "expose": "exposing", "fetch": "fetching"}
+            doing = {
+                "set": "setting",
+                "settle": "mirror settles",
+                "expose": "exposing",
+                "fetch": "fetching and checking",
+            }
             self._status.update(f"{self._place(event)} {event.shot.role} {_dial(event.shot)}: {doing[event.kind]}")
 
     def _frame_line(self, event: Event) -> str:

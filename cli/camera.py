@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
 
+from sidcap.cli.bracket_screen import SIGNS
 from sidcap.cli.connection import SIMULATED, CameraOption, open_camera
 from sidcap.cli.options import JsonOption
 from sidcap.cli.screen import NOT_USABLE, console, print_json, without_c_chatter
@@ -18,7 +19,25 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
-_SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}
+
+@dataclass(frozen=True)
+class _Status:
+    """What is shown of a camera; its fields are those of the JSON document."""
+
+    model: str
+    driver: str
+    """The model that libgphoto2 takes it for."""
+    simulated: bool
+    """Started for the occasion. One that was started by hand is reached by its port, and not told from a real one."""
+    port: str
+    serial: str
+    firmware: str
+    lens: str
+    battery_percent: int | None
+    free_shots: int | None
+    clock_offset_s: float | None
+    settings: dict[str, str]
+    checks: tuple[Check, ...]
 
 
 @app.callback()
@@ -65,56 +84,56 @@ def status(camera: CameraOption = None, json: JsonOption = False) -> None:
         found = _look(camera)
     _show(found)
     if json:
-        print_json({**found, "checks": [asdict(check) for check in found["checks"]]})
-    if any(check.state == "problem" for check in found["checks"]):
+        print_json(asdict(found))
+    if any(check.state == "problem" for check in found.checks):
         raise typer.Exit(NOT_USABLE)
 
 
-def _look(port: str | None) -> dict[str, Any]:
-    """All that is shown of the camera at ``port``, in the order of the JSON document."""
+def _look(port: str | None) -> _Status:
     from sidcap.capture import body_of
 
     with open_camera(port, sensor=Sensor.SMALL) as camera:
         body = body_of(camera)
-        return {
-            "model": body.model,
-            "driver": camera.driver,
-            "simulated": port == SIMULATED,
-            "port": camera.address,
-            "serial": body.serial,
-            "firmware": body.firmware,
-            "lens": body.lens,
-            "battery_percent": body.battery_percent,
-            "free_shots": body.free_shots,
-            "clock_offset_s": body.clock_offset_s(),
-            "settings": dict(body.settings()),
-            "checks": body.checks(),
-        }
+        return _Status(
+            model=body.model,
+            driver=camera.driver,
+            simulated=port == SIMULATED,
+            port=camera.address,
+            serial=body.serial,
+            firmware=body.firmware,
+            lens=body.lens,
+            battery_percent=body.battery_percent,
+            free_shots=body.free_shots,
+            clock_offset_s=body.clock_offset_s(),
+            settings=dict(body.settings()),
+            checks=body.checks(),
+        )
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: _Status) -> None:
     from rich.table import Table
 
-    console.print(f"[bold]{escape(found['model'])}[/] {escape(_where(found))}", soft_wrap=True)
+    console.print(f"[bold]{escape(found.model)}[/] {escape(_where(found))}", soft_wrap=True)
     about = Table.grid(padding=(0, 2))
-    for name in ("lens", "serial", "firmware"):
-        about.add_row(name, escape(found[name]) or "-")
-    about.add_row("settings", escape(", ".join(f"{name} {value}" for name, value in found["settings"].items())))
+    about.add_row("lens", escape(found.lens) or "-")
+    about.add_row("serial", escape(found.serial) or "-")
+    about.add_row("firmware", escape(found.firmware) or "-")
+    about.add_row("settings", escape(", ".join(f"{name} {value}" for name, value in found.settings.items())))
     console.print(about)
     checks = Table.grid(padding=(0, 2))
-    for check in found["checks"]:
-        checks.add_row(_SIGNS[check.state], check.name, _found_and_remedy(check))
+    for check in found.checks:
+        checks.add_row(SIGNS[check.state], check.name, _found_and_remedy(check))
     console.print()
     console.print(checks)
     console.print()
-    console.print(_summary(found["checks"]), soft_wrap=True)
+    console.print(_summary(found.checks), soft_wrap=True)
 
 
-def _where(found: dict[str, Any]) -> str:
-    if found["simulated"]:
+def _where(found: _Status) -> str:
+    if found.simulated:
         return "(simulated)"
-    port = f"at {found['port']}"
-    return port if found["driver"] == found["model"] else f"{port}; libgphoto2 takes it for a {found['driver']}"
+    port = f"at {found.port}"
+    return port if found.driver == found.model else f"{port}; libgphoto2 takes it for a {found.driver}"
 
 
 def _found_and_remedy(check: Check) -> str:

@@ -166,6 +166,10 @@ class Evening:
             self._walk(plan, stops)
 
     def _walk(self, plan: BracketPlan, stops: int) -> None:
+        try:
+            self.check(plan, scenes=stops)
+        except CameraError as error:
+            complain(str(error))  # there is time to put it right until Enter
         stop = 1
         while True:
             is_over = stop > stops or self.destination.is_reached(self.tally)

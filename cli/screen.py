@@ -38,8 +38,8 @@ def ask(question: str) -> str:
     """A person's answer, without white space around it. EOFError where standard input has ended."""
     console.print(_plain(question), end=" ", soft_wrap=True)
     line = sys.stdin.readline()
-    if not line.endswith("\n"):
-        console.print()  # nobody pressed Enter
+    if not sys.stdin.isatty():
+        console.print(_plain(line.strip()))  # a terminal shows what is typed, a pipe does not
     if not line:
         raise EOFError
     return line.strip()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_outlook, show_plan
-from sidcap.cli.connection import LOOPBACK, SIMULATED, CameraOption
+from sidcap.cli.connection import LOOPBACK, SIMULATED
 from sidcap.cli.evening import Evening, ask_split, offer
 from sidcap.cli.gear import Gear, set_clock
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix, seconds_of
@@ -45,7 +45,7 @@ def shoot(
     iso: Annotated[
         int | None,
         typer.Option(
-            rich_help_panel=_BRACKET, help="Sensitivity; the nearest one the camera has. Needed, but for --resume."
+            rich_help_panel=_BRACKET, help="Sensitivity; the nearest one the camera has. Not needed with --resume."
         ),
     ] = None,
     ratios: Annotated[
@@ -112,7 +112,15 @@ def shoot(
             metavar="N", rich_help_panel=_SCENES, show_default="the next one", help="Number of the scene in its split."
         ),
     ] = None,
-    camera: CameraOption = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PORT",
+            rich_help_panel=_CAMERA,
+            show_default="the one on USB",
+            help="usb:001,004 or ptpip:192.168.1.9 as `gphoto2` names them, or 'simulated'.",
+        ),
+    ] = None,
     clock: Annotated[
         bool, typer.Option("--set-clock", rich_help_panel=_CAMERA, help="Set the camera's clock to this computer's.")
     ] = False,
@@ -157,14 +165,15 @@ def shoot(
     json: JsonOption = False,
     events: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=_PROGRAMS, help="Append every step, as a line of JSON."),
+        typer.Option(metavar="FILE", rich_help_panel=_PROGRAMS, help="Append every event to it, a line of JSON each."),
     ] = None,
     on_frame: Annotated[
         str | None,
         typer.Option(
             metavar="COMMAND",
             rich_help_panel=_PROGRAMS,
-            help="Run after every frame: the event on stdin; SIDCAP_PATH, SIDCAP_SCENE. If it fails, shooting ends.",
+            help="Run after every frame: the event on stdin, SIDCAP_PATH and SIDCAP_SCENE set. "
+            "If it fails, the session ends; --resume goes on.",
         ),
     ] = None,
     on_scene: Annotated[
@@ -187,20 +196,28 @@ def shoot(
         ),
     ] = None,
 ) -> None:
-    """Shoot brackets: a long, a short for every ratio, and the long again; one scene, or an evening of them.
+    """Shoot brackets: a long, a short for every ratio, the long again.
 
-    Every frame is fetched, checked and compared with the long while the next one is shot. Where something moved or the
-    light changed, the bracket is shot again. Exit code 3: a scene is complete, but of no use as it is.
+    Each frame is compared with the long while the next one is shot.
+    What moved, or changed its light, is shot again by itself.
 
-    One scene:               sidcap shoot --iso 12600 --ratios 100,250,300
+    [bold]One scene[/]
+    sidcap shoot --iso 12600 --ratios 100,250,300
 
-    An evening:              sidcap shoot --iso 12600 --scenes 20 --quota train=50,test=12
+    [bold]An evening[/]: compose, Enter, and so on
+    sidcap shoot --iso 12600 --scenes 20 --quota train=50,test=12
 
-    Nobody there:            sidcap shoot --iso 12600 --every 10m --count 30
+    [bold]Nobody there[/]
+    sidcap shoot --iso 12600 --every 10m --count 30
 
-    After an interruption:   sidcap shoot --resume
+    [bold]After an interruption[/]
+    sidcap shoot --resume
 
-    Without a camera:        sidcap shoot --iso 12600 --camera simulated --sensor small --time-scale 10
+    [bold]Without a camera[/]
+    sidcap shoot --iso 12600 --camera simulated --time-scale 10
+
+    Exit code 3: a scene is complete, but of no use as it is.
+    130: Ctrl-C; the camera is as it was, --resume goes on.
     """
     _refuse_contradictions({name for name in ctx.params if _is_given(ctx, name)}, camera, split)
     _refuse_impossible(long, settle, patience, light, on_frame, on_scene)

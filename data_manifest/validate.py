@@ -12,7 +12,6 @@ from sidcap.data_manifest.raw import read_raw
 from sidcap.data_manifest.schema import DarkFrame, Frame, Record, Scene
 from sidcap.data_manifest.store import Store, sha256_of
 
-
 FRAME_FOLDERS = ("long", "short", "discarded", "calibration/darks")
 
 

@@ -12,11 +12,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
-
-from sidcap.capture.simulated import SimulatedCamera
 
 gp = pytest.importorskip("gphoto2", reason="python-gphoto2 is not installed")
 
@@ -30,6 +28,13 @@ NETWORK_CAMERA = "PTP/IP Camera"
 needs_gphoto2 = pytest.mark.skipif(shutil.which("gphoto2") is None, reason="the gphoto2 command is not installed")
 
 
+class OnAPort(Protocol):
+    """A simulated camera, whoever started it."""
+
+    @property
+    def port_string(self) -> str: ...
+
+
 @functools.cache
 def network_camera() -> Any:
     models = gp.CameraAbilitiesList()
@@ -37,7 +42,7 @@ def network_camera() -> Any:
     return models[models.lookup_model(NETWORK_CAMERA)]
 
 
-def connect(body: SimulatedCamera) -> Any:
+def connect(body: OnAPort) -> Any:
     """A new libgphoto2 camera object, initialised."""
     ports = gp.PortInfoList()
     ports.load()
@@ -49,7 +54,7 @@ def connect(body: SimulatedCamera) -> Any:
 
 
 @contextlib.contextmanager
-def connected(body: SimulatedCamera, target: str = "Memory card") -> Iterator[Any]:
+def connected(body: OnAPort, target: str = "Memory card") -> Iterator[Any]:
     """A connection that ends with the block. Where frames go is kept by the host, so it is set each time."""
     host = connect(body)
     try:
@@ -123,14 +128,14 @@ def file_names(host: Any, folder: str) -> list[str]:
     return [name for name, _ in host.folder_list_files(folder).items()]
 
 
-def run_gphoto2(body: SimulatedCamera, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_gphoto2(body: OnAPort, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The command with the libgphoto2 that it was built for: importing python-gphoto2 names that one's drivers."""
     own = {name: value for name, value in os.environ.items() if name not in ("CAMLIBS", "IOLIBS")}
     command = ["gphoto2", "--camera", NETWORK_CAMERA, "--port", body.port_string, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env=own)
 
 
-def gphoto2(body: SimulatedCamera, *arguments: str, folder: Path) -> str:
+def gphoto2(body: OnAPort, *arguments: str, folder: Path) -> str:
     """What the command prints; it has to succeed."""
     done = run_gphoto2(body, *arguments, folder=folder)
     assert done.returncode == 0, done.stderr
@@ -140,7 +145,7 @@ def gphoto2(body: SimulatedCamera, *arguments: str, folder: Path) -> str:
 class RawHost:
     """A host made of sockets, for what libgphoto2 would never do."""
 
-    def __init__(self, body: SimulatedCamera) -> None:
+    def __init__(self, body: OnAPort) -> None:
         self._address = ("127.0.0.1", int(body.port_string.rsplit(":", 1)[1]))
         self.commands = self.dial()
         self.send(self.commands, 1, bytes(16) + "raw host\0".encode("utf-16-le") + struct.pack("<I", 0x10000))

@@ -34,11 +34,6 @@ from sidcap.capture.simulated import SimulatedCamera
 TIME_SCALE = 20.0
 
 
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
 @pytest.fixture(scope="module")
 def body() -> Iterator[SimulatedCamera]:
     """A camera whose lens stands on AF, in good light."""

@@ -36,11 +36,6 @@ Said = int | str | None
 """libgphoto2's error, None where it said that all was well, or what was noticed otherwise."""
 
 
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
 @pytest.fixture(scope="module")
 def body(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCamera]:
     """A camera with autofocus that has its scene before its eyes: the first frame takes longer."""
@@ -243,6 +238,7 @@ def eventually(body: SimulatedCamera, ask: Callable[[Any], Any], wanted: Any) ->
         *("", "cable-pulled", "melt@exposure", "busy@exposure", "event-lost@exposure", "busy@Nothing"),
         *("autofocus-failed@exposure", "exif-wrong@autofocus", "cable-pulled@exposure:0", "event-lost=2@ObjectAddedEx"),
         *("busy=.@EOS_GetEvent", "card-full@exposure:", "cable-pulled@exposure:1:2"),
+        *("exif-wrong=0@exposure", "exif-wrong=1000000@exposure"),
     ],
 )
 def test_what_is_no_fault_is_refused_in_one_line(text: str) -> None:

@@ -56,12 +56,6 @@ from sidcap.capture.simulated.ptpip import PacketError, decode_request
 from sidcap.data_manifest.errors import CameraError, UsageError
 
 
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """libgphoto2 keeps the capture target in ~/.gphoto/settings."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
 @pytest.fixture(scope="module")
 def body() -> Iterator[SimulatedCamera]:
     """One camera for all tests that need nothing special. 30 s pass in 1.5."""
@@ -376,6 +370,8 @@ def test_random_operations_with_random_parameters_and_data_are_all_answered() ->
         {"light_ev": float("nan")},
         {"mode_dial": "P"},
         {"battery": 0.0},
+        {"scene": "nowhere"},
+        {"focus_steps": 121},
         {"settings": {"iso": "12600"}},
         {"settings": {"colour": "red"}},
         {"settings": {"shutterspeed": "60"}},
@@ -384,6 +380,14 @@ def test_random_operations_with_random_parameters_and_data_are_all_answered() ->
 def test_a_camera_that_cannot_be_is_not_made(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         SimulatedCamera(**wrong)
+
+
+def test_what_cannot_stand_before_the_lens_is_refused_later_too(body: SimulatedCamera) -> None:
+    with pytest.raises(UsageError):
+        body.scene = -1
+    with pytest.raises(UsageError):
+        body.focus_steps = 1000
+    assert body.focus_steps == 0
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(body: SimulatedCamera) -> None:

@@ -99,8 +99,8 @@ def test_mean_is_proportional_to_shutter_aperture_and_gain() -> None:
 @pytest.mark.parametrize(("aperture", "factor"), [(2.0, 1.030), (2.8, 1.010), (5.6, 1.0)])
 def test_wide_apertures_raise_raw_values(aperture: float, factor: float) -> None:
     shot = replace(FLAT, aperture=aperture, shutter_s=LONG_S / 4)
-    middle = decoded(small_maker(light_ev=-1).make(shot)).lit[400:600, 600:900].mean()
-    light_e = 18.5 * 0.5 * (0.5 + 1 + 1 + 1 / 1.5) / 4 * (2.8 / aperture) ** 2 * LONG_S / 4
+    middle = decoded(small_maker(light_ev=1).make(shot)).lit[400:600, 600:900].mean()
+    light_e = 18.5 * 2 * (0.5 + 1 + 1 + 1 / 1.5) / 4 * (2.8 / aperture) ** 2 * LONG_S / 4
     assert middle * PARAMETERS.gain_e_per_dn(12800) / light_e == pytest.approx(factor, abs=0.006)
 
 

@@ -188,8 +188,7 @@ def pause(simulated_s: float) -> float:
 
 
 @pytest.fixture
-def body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedCamera]:
-    monkeypatch.setenv("HOME", str(tmp_path))
+def body() -> Iterator[SimulatedCamera]:
     with SimulatedCamera(size="small", time_scale=TIME_SCALE) as camera:
         yield camera
 

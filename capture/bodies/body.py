@@ -82,6 +82,10 @@ class Body(Protocol):
     def shutter_labels(self) -> tuple[str, ...]:
         """The camera's own words for the shutter times it offers, and for bulb. SettingError where there are none."""
 
+    @property
+    def bulb_label(self) -> str | None:
+        """Which of `shutter_labels` is bulb; None where the camera does not offer it as it stands."""
+
     def configure(self, iso: int, keep: Keep) -> None:
         """Settings of the whole bracket: raw files onto the card, and the sensitivity."""
 

@@ -21,6 +21,8 @@ _LOCKUP = "mirrorlock"
 _LOCKUP_STATUS = "mirrorlockstatus"
 _WAITS_FOR_SECOND_PRESS = "2"
 """Canon's EDSDK: 0 disabled, 1 enabled, 2 during shooting, with the mirror up."""
+_LIVE_VIEW_OUTPUT = "output"
+"""Where live view shows: the camera's own screen, a computer, both or neither."""
 _CUSTOM_FUNCTIONS = "customfuncex"
 _RESET_LOCKUP = ("opcode", "0x9130")
 """EOS_ResetMirrorLockupState. libgphoto2 has a number for it and no setting, but sends any operation by number."""
@@ -165,6 +167,10 @@ class CanonEos(GenericBody):
             if time.monotonic() > deadline_s:
                 raise CameraError("the mirror stays up: switch the camera off and on")
             time.sleep(_MIRROR_POLL_S)
+
+    def _live_view_is_on(self) -> bool:
+        """libgphoto2's ``viewfinder`` knows only of what it switched on itself, in this connection."""
+        return "PC" in (self.camera.find(_LIVE_VIEW_OUTPUT) or "")
 
     def _mirror_waits(self) -> bool:
         return self.camera.find(_LOCKUP_STATUS) == _WAITS_FOR_SECOND_PRESS

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -21,7 +22,8 @@ _RAW_LABELS = ("RAW", "NEF (Raw)", "raw")
 _CARD_LABELS = ("Memory card", "card")
 _VIEWFINDER = "viewfinder"
 _BULB = "bulb"
-_LOW_BATTERY_PERCENT = 20
+_LOW_BATTERY_PERCENT = 25
+"""The lowest step above "Low" that an EOS tells."""
 _FEW_SHOTS = 20
 _RAW_SIZE_BYTES = 30_000_000
 """Upper estimate of one raw file, as the session has it."""
@@ -142,6 +144,10 @@ class GenericBody:
             raise SettingError("this camera's shutter time cannot be set over the cable")
         return self.camera.choices(self._shutter_setting)
 
+    @property
+    def bulb_label(self) -> str | None:
+        return next((label for label in self.shutter_labels() if label.lower() == _BULB), None)
+
     def configure(self, iso: int, keep: Keep) -> None:
         self.require_raw()
         card = _first_common(_CARD_LABELS, self._choices("capturetarget"))
@@ -152,11 +158,12 @@ class GenericBody:
         keep(self.iso_setting, str(iso))
 
     def set_shutter(self, label: str, keep: Keep) -> None:
-        offered = self.shutter_labels()
-        self._in_bulb = parse_shutter(label) is None
-        if self._in_bulb and label not in offered:
-            raise SettingError("this camera offers no bulb now: turn its mode dial to B, where it has one, else to M")
-        keep(self._shutter_setting or "", label)
+        setting = self._shutter_setting
+        if setting is None or label not in self.shutter_labels():
+            remedy = "to M" if parse_shutter(label) else "to B where it has one, else to M"
+            raise SettingError(f"this camera offers no shutter time {label!r} now: turn its mode dial {remedy}")
+        self._in_bulb = label == self.bulb_label
+        keep(setting, label)
 
     def release_for(self, wanted: Release) -> tuple[Release, str]:
         if wanted is Release.MIRROR_LOCKUP and not self.has_mirror:
@@ -180,7 +187,7 @@ class GenericBody:
 
     @contextmanager
     def _live_view(self) -> Iterator[None]:
-        """Not through ``keep``: an EOS does not tell libgphoto2 whether live view is on, `lower_mirror` ends it."""
+        """Not through ``keep``, for it is no setting; `lower_mirror` ends one that was left on."""
         if self.camera.find(_VIEWFINDER) is None:
             raise SettingError(f"{self.model} has no live view over the cable: use --release plain")
         self.camera.send(_VIEWFINDER, "1")
@@ -210,8 +217,11 @@ class GenericBody:
             self.camera.send(_BULB, "0")
 
     def lower_mirror(self) -> None:
-        if self.camera.find(_VIEWFINDER) == "1":
+        if self._live_view_is_on():
             self.camera.send(_VIEWFINDER, "0")
+
+    def _live_view_is_on(self) -> bool:
+        return self.camera.find(_VIEWFINDER) == "1"
 
     # The checks, one by one.
 
@@ -250,7 +260,7 @@ class GenericBody:
         if percent is None:
             found = self.camera.find("batterylevel")
             return Check("battery", "warning", found, "have another one ready") if found else None
-        if percent < _LOW_BATTERY_PERCENT:
+        if percent <= _LOW_BATTERY_PERCENT:
             return Check("battery", "warning", f"{percent} %", "have another one ready")
         return Check("battery", "ok", f"{percent} %")
 
@@ -276,7 +286,7 @@ class GenericBody:
 
     # What the camera offers.
 
-    @property
+    @cached_property
     def _shutter_setting(self) -> str | None:
         return self._first_of(self.shutter_settings)
 

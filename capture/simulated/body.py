@@ -25,6 +25,7 @@ from sidcap.capture.simulated.state import State
 from sidcap.capture.simulated.storage import Storage
 from sidcap.capture.simulated.thermal import Activity, SensorHeat
 from sidcap.capture.simulated.viewfinder import Viewfinder
+from sidcap.data_manifest.errors import SidcapError
 
 log = logging.getLogger(__name__)
 
@@ -330,7 +331,8 @@ class Body:
             if error is None:
                 self.storage.keep(exposure.shot, file.format, file.content.result(), destination)
             else:
-                log.error("frame %d could not be rendered", exposure.shot.frame_number, exc_info=error)
+                unforeseen = None if isinstance(error, SidcapError) else error
+                log.error("frame %d is lost: %s", exposure.shot.frame_number, error, exc_info=unforeseen)
         self.state.happened(datasets.camera_status(busy=False))
 
     # Live view.

@@ -15,7 +15,15 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self, cast
 from sidcap.capture.simulated.card import FREE_BYTES
 from sidcap.capture.simulated.faults import Fault
 from sidcap.capture.simulated.received import ReceivedOperation
-from sidcap.capture.simulated.settings import DIAL_POSITIONS, SIMULATED_SERIAL, CameraSettings, ModeDial, first_values
+from sidcap.capture.simulated.settings import (
+    DIAL_POSITIONS,
+    SIMULATED_SERIAL,
+    CameraSettings,
+    ModeDial,
+    check_focus,
+    check_scene,
+    first_values,
+)
 from sidcap.capture.simulated.surroundings import Surroundings
 from sidcap.data_manifest.errors import CameraError, UsageError
 
@@ -46,7 +54,7 @@ class SimulatedCamera:
         settings: what it is set to, by libgphoto2's names and labels: ``{"iso": "1600", "mirrorlock": "1"}``.
             Also ``focusmode`` (``"Manual"``, as by default, is a lens switch on MF), ``shuttercounter``, ``lensname``.
         mode_dial: ``"M"`` or ``"B"``.
-        focus_steps: how far the lens stands from sharp, in steps of its drive.
+        focus_steps: how far the lens stands from sharp, in steps of its drive: positive is too near, 120 its end.
         battery: its charge, 1 for full.
         card_free_bytes: room on the card.
         auto_power_off: whether it switches itself off when nobody uses it for as long as its setting says (60
@@ -131,6 +139,7 @@ class SimulatedCamera:
 
     @scene.setter
     def scene(self, scene: SceneChoice) -> None:
+        check_scene(scene)
         self._command("scene", scene)
         self._scene = scene
 
@@ -162,6 +171,7 @@ class SimulatedCamera:
 
     @focus_steps.setter
     def focus_steps(self, steps: int) -> None:
+        check_focus(steps)
         self._command("focus", steps)
 
     @property

@@ -24,6 +24,7 @@ Pixels = NDArray[np.uint8]
 LIGHT_SCALE = 8  # pixels of the canvas per pixel of the light, along each axis
 GAMMA = 2.2  # of the coded reflectance
 _FRACTION_BITS = 4  # cv2 draws at sixteenths of a pixel
+_ROWS_PER_STRIP = 32  # keeps what is painted at a time inside the second-level cache
 _NEUTRAL = 128  # a texture's value that changes nothing
 
 # Linear sRGB to white-balanced camera RGB: the EOS 6D's colour matrix in LibRaw (by Adobe), rows normalised to 1.
@@ -38,6 +39,30 @@ def reflectance(code: NDArray[np.uint8]) -> NDArray[np.float32]:
 def emission(code: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Light that a surface adds by itself, in units of a well lit scene's light (0..40)."""
     return (40 * (code / 255) ** 3).astype(np.float32)
+
+
+def coarse(part: slice) -> slice:
+    """The samples of the light that :func:`enlarged` needs for this part of the rows or columns."""
+    return slice((part.start - LIGHT_SCALE // 2) // LIGHT_SCALE, (part.stop - 1 + LIGHT_SCALE // 2) // LIGHT_SCALE + 1)
+
+
+def coarse_positions_px(part: slice) -> NDArray[np.float64]:
+    """Where the centres of these samples are, in pixels."""
+    samples = coarse(part)
+    return (np.arange(samples.start, samples.stop) + 0.5) * LIGHT_SCALE - 0.5
+
+
+def enlarged(samples: NDArray[np.float32], rows: slice, columns: slice) -> NDArray[np.float32]:
+    """Interpolate the :func:`coarse` samples of some rows and columns linearly to full resolution."""
+    # Across on the few coarse rows, where it costs little; then down by eighths of the step to the next row.
+    wide = cv2.resize(samples, None, fx=LIGHT_SCALE, fy=1, interpolation=cv2.INTER_LINEAR)
+    left = columns.start - coarse(columns).start * LIGHT_SCALE
+    wide = np.asarray(wide, np.float32)[:, left : left + columns.stop - columns.start]
+    part = ((np.arange(LIGHT_SCALE) + 0.5) / LIGHT_SCALE).astype(np.float32)
+    large = (wide[1:] - wide[:-1])[:, None] * part[:, None]
+    large += wide[:-1, None]
+    top = rows.start - coarse(rows).start * LIGHT_SCALE - LIGHT_SCALE // 2
+    return large.reshape(-1, wide.shape[1])[top : top + rows.stop - rows.start]
 
 
 @lru_cache(maxsize=4096)
@@ -183,8 +208,9 @@ class Canvas:
         mask = np.zeros((h, w), np.uint8)
         inside = self._fixed(points) - (np.array(origin) << _FRACTION_BITS)
         cv2.fillPoly(mask, [inside.astype(np.int32)], 255, cv2.LINE_8, _FRACTION_BITS)
-        factor[mask == 0] = _NEUTRAL
         view = self.pixels[y : y + h, x : x + w]
-        unchanged = np.full_like(factor, _NEUTRAL)
-        factors = cv2.merge((factor, factor, factor, unchanged))
-        view[:] = cv2.multiply(view, factors, scale=1 / _NEUTRAL)
+        for top in range(0, h, _ROWS_PER_STRIP):
+            strip = slice(top, top + _ROWS_PER_STRIP)
+            colour = np.where(mask[strip], factor[strip], np.uint8(_NEUTRAL))
+            unchanged = np.full_like(colour, _NEUTRAL)
+            cv2.multiply(view[strip], cv2.merge((colour, colour, colour, unchanged)), view[strip], scale=1 / _NEUTRAL)

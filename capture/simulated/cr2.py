@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.capture.simulated import ljpeg, tiff
-from sidcap.capture.simulated.sensor import Geometry
+from sidcap.capture.simulated.sensor import Geometry, looked_up
 from sidcap.capture.simulated.tiff import TiffWriter
 
 Picture = NDArray[np.uint8]
@@ -107,7 +107,7 @@ def developed(mosaic: NDArray[np.uint16], geometry: Geometry, shooting: Shooting
         site = mosaic[top + y : bottom + 1 : 2, left + x : right + 1 : 2]
         linear = np.clip((numbers - level) * np.float32(gain / (shooting.white_dn - level)), 0, 1)
         tone = (linear ** np.float32(1 / 2.2) * 255 + 0.5).astype(np.uint8)
-        sites.append(tone[site])
+        sites.append(looked_up(tone, site))
     rows, columns = (min(site.shape[axis] for site in sites) for axis in (0, 1))
     red, green, green2, blue = (site[:rows, :columns] for site in sites)
     return np.asarray(cv2.merge((blue, cv2.addWeighted(green, 0.5, green2, 0.5, 0), red)), np.uint8)

@@ -65,6 +65,8 @@ _USUAL_VALUE = {
 }
 _WITH_OPTIONAL_VALUE = frozenset({FaultKind.CABLE_PULLED, FaultKind.TRANSFER_TRUNCATED})
 
+_LARGEST_VALUE = 1e9
+
 OPERATIONS = frozenset(OperationCode.__members__)
 EVENTS = frozenset(EventCode.__members__)
 _AT_OPERATIONS = frozenset(
@@ -76,7 +78,7 @@ _AT_OPERATIONS = frozenset(
         FaultKind.BITS_FLIPPED,
     }
 )
-_GRAMMAR = re.compile(r"(?P<kind>[a-z-]+)(=(?P<value>[0-9.]+))?@(?P<moment>\w+)(:(?P<count>\d+))?")
+_GRAMMAR = re.compile(r"(?P<kind>[a-z-]+)(=(?P<value>[0-9.]+))?@(?P<moment>\w+)(:(?P<count>\d{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ class Fault:
             raise UsageError(f"a fault at time {self.count} never happens; count from 1")
         if self.value is not None and self.kind not in _WITH_OPTIONAL_VALUE | _USUAL_VALUE.keys():
             raise UsageError(f"{self.kind} takes no value; write {self.kind}@{self.at}")
+        if self.value is not None and not 0 <= self.value <= _LARGEST_VALUE:
+            raise UsageError(f"{self.kind} cannot be {self.value:g}; choose 0 to {_LARGEST_VALUE:g}")
+        if self.kind is FaultKind.EXIF_WRONG and self.value is not None and not 0.001 <= self.value <= 1000:
+            raise UsageError(f"no file states {self.value:g} times the true exposure; choose 0.001 to 1000")
         if self.value is None and self.kind in _USUAL_VALUE:
             object.__setattr__(self, "value", _USUAL_VALUE[self.kind])
         if self.at not in _moments(self.kind):

@@ -21,6 +21,9 @@ MAX_PRECISION = 14
 # A code of 12 bits and 14 bits of difference leave room for their length in the same 32-bit table entry.
 _MAX_CODE_LENGTH = 12
 _LENGTH_BITS = 5
+_LENGTH, _HALF = np.uint64((1 << _LENGTH_BITS) - 1), np.uint64(32)
+_FIRST_CODE = np.uint64((1 << 32) - (1 << _LENGTH_BITS))
+_SECOND_CODE = _FIRST_CODE << _HALF
 _SAMPLES_PER_BLOCK = 1 << 15  # keeps a block's temporaries inside the second-level cache
 
 
@@ -97,7 +100,7 @@ def _code_lengths(counts: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _code_table(lengths: NDArray[np.intp]) -> NDArray[np.uint32]:
-    """For each difference modulo 2**16 its bits, and in the lowest _LENGTH_BITS how many they are."""
+    """For each difference modulo 2**16 its bits, first bit highest, and at the other end how many they are."""
     codes = np.zeros(17, np.uint32)
     code, previous = 0, 0
     for symbol in np.argsort(lengths, kind="stable"):
@@ -111,7 +114,7 @@ def _code_table(lengths: NDArray[np.intp]) -> NDArray[np.uint32]:
     ones = (1 << category) - 1
     bits = np.where(difference < 0, difference + ones, difference).astype(np.uint32) & ones
     length = lengths[category].astype(np.uint32) + category
-    return np.asarray((codes[category] << category | bits) << _LENGTH_BITS | length, np.uint32)
+    return np.asarray((codes[category] << category | bits) << (32 - length) | length, np.uint32)
 
 
 def _entropy_coded(samples: NDArray[np.uint16], precision: int, table: NDArray[np.uint32]) -> bytes:
@@ -121,9 +124,9 @@ def _entropy_coded(samples: NDArray[np.uint16], precision: int, table: NDArray[n
     tail, tail_bits = np.uint64(0), 0
     for start in range(0, rows, rows_per_block):
         stop = min(start + rows_per_block, rows)
-        entries = table[_differences(samples, slice(start, stop), precision).ravel()]
-        packed, tail_bits = _pack(entries, tail, tail_bits)
-        words.append(packed[:-1].astype(">u8").tobytes())
+        entries = np.take(table, _differences(samples, slice(start, stop), precision))
+        packed, tail_bits = _pack(entries.ravel(), tail, tail_bits)
+        words.append(packed[:-1].byteswap().tobytes())
         tail = packed[-1]
     # The last byte is filled up with ones; a byte of all ones is followed by a zero byte.
     last = int(tail) | ((1 << (64 - tail_bits)) - 1)
@@ -136,20 +139,23 @@ def _pack(entries: NDArray[np.uint32], tail: np.uint64, tail_bits: int) -> tuple
 
     Returns the 64-bit words, first bit highest, and how many bits of the last one are used (0..63).
     """
-    length = entries & ((1 << _LENGTH_BITS) - 1)
-    code = (entries >> _LENGTH_BITS).astype(np.uint64)
-    pair_length = (length[0::2] + length[1::2]).astype(np.uint64)
-    pair = code[0::2] << length[1::2] | code[1::2]
-    pair <<= 64 - pair_length
+    two = entries.view("<u8")  # the first of two neighbours is the lower half
+    length = two & _LENGTH
+    second = two & _SECOND_CODE
+    second >>= length
+    length += two >> _HALF & _LENGTH
+    pair = (two & _FIRST_CODE) << _HALF
+    pair |= second
 
-    end = np.cumsum(pair_length) + np.uint64(tail_bits)
-    begin = end - pair_length
-    word, bit = begin >> np.uint64(6), begin & np.uint64(63)
-    # A pair has at most 52 bits, so in each word at least one begins: the words are runs of pairs.
-    first = np.flatnonzero(np.diff(word, prepend=np.uint64(1 << 63)))
-    last = np.append(first[1:], len(pair)) - 1
+    end = np.cumsum(length)
+    end += np.uint64(tail_bits)
+    begin = end - length
+    word, bit = (begin >> np.uint64(6)).view(np.int64), begin & np.uint64(63)
     packed = np.zeros(int(end[-1] >> np.uint64(6)) + 2, np.uint64)
-    packed[: len(first)] = np.bitwise_or.reduceat(pair >> bit, first)
-    packed[1 : len(first) + 1] |= pair[last] << np.uint64(1) << (63 - bit[last])
-    packed[0] |= tail
+    packed[0] = tail
+    # Bits of different pairs never fall together, so adding joins them. A pair may run over into the next word.
+    np.add.at(packed, word, pair >> bit)
+    pair <<= np.uint64(1)
+    pair <<= np.uint64(63) - bit
+    np.add.at(packed[1:], word, pair)
     return packed[:-1], int(end[-1] & np.uint64(63))

@@ -9,12 +9,14 @@ displacement by a fraction of a pixel is exact by construction, not an interpola
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from math import ceil, erf, hypot, sqrt
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sidcap.capture.simulated.canvas import coarse_positions_px, enlarged
 from sidcap.capture.simulated.mechanics import ShiftPath
 from sidcap.capture.simulated.scenes import MARGIN_PX, Scene
 from sidcap.capture.simulated.sensor import Geometry
@@ -33,7 +35,8 @@ CORNER_CLIPPED_AT_2_8 = 0.22  # by the rims of the lens; falls with the square o
 
 _REACH_PX = 4
 MAX_SHIFT_PX = MARGIN_PX - _REACH_PX - 4
-_ROWS_PER_BAND = 120
+_ROWS_PER_BAND = 40
+_SITES = ((0, 0),), ((0, 1), (1, 0)), ((1, 1),)  # of red, green and blue in each square of four photosites: down, right
 _TERM_THRESHOLD = 1e-4  # of the largest; what is left out is far below any noise
 _DISC_SUBSAMPLES = 8
 
@@ -113,12 +116,12 @@ def mosaic(scene: Scene, geometry: Geometry, spread: PointSpread, aperture: floa
     for top in range(geometry.top, geometry.rows, _ROWS_PER_BAND):
         bottom = min(top + _ROWS_PER_BAND, geometry.rows)
         rows = slice(top + MARGIN_PX - dy - reach, bottom + MARGIN_PX - dy + reach)
-        red, green, blue = (_spread(plane, spread) for plane in scene.radiance(rows, columns))
         band = image[top:bottom, geometry.left :]
-        band[0::2, 0::2] = red[0::2, 0::2]
-        band[0::2, 1::2] = green[0::2, 1::2]
-        band[1::2, 0::2] = green[1::2, 0::2]
-        band[1::2, 1::2] = blue[1::2, 1::2]
+        for plane, sites in zip(scene.radiance(rows, columns), _SITES, strict=True):
+            spread_down = [_filtered(plane, down[:, None])[reach:-reach] for down in spread.down]
+            for y, x in sites:
+                terms = (_filtered(p[y::2], a[None]) for p, a in zip(spread_down, spread.across, strict=True))
+                band[y::2, x::2] = reduce(np.add, terms)[:, reach + x : -reach : 2]
         band *= light_factor(geometry, slice(top, bottom), aperture)
     return image
 
@@ -126,21 +129,16 @@ def mosaic(scene: Scene, geometry: Geometry, spread: PointSpread, aperture: floa
 def light_factor(geometry: Geometry, rows: slice, aperture: float) -> NDArray[np.float32]:
     """Light at this f-number relative to the axis at f/2.8, on the lit columns of ``rows``: less in the corners."""
     height, width = geometry.rows - geometry.top, geometry.columns - geometry.left
-    y = np.arange(rows.start, rows.stop, dtype=np.float32) - np.float32(geometry.top + (height - 1) / 2)
-    x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
-    corner2 = np.float32((height**2 + width**2) / 4)
-    r2 = (y * y / corner2)[:, None] + (x * x / corner2)
+    columns = slice(geometry.left, geometry.columns)
+    y, x = (coarse_positions_px(part) for part in (rows, columns))
+    y -= geometry.top + (height - 1) / 2
+    x -= geometry.left + (width - 1) / 2
+    r2 = (y[:, None] ** 2 + x**2) / ((height**2 + width**2) / 4)
     stopped = (REFERENCE_APERTURE / aperture) ** 2
     # cos**4 is 1 / (1 + tan**2)**2; the rims cut with the fourth power of the distance.
-    factor = r2 * r2
-    factor *= np.float32(-min(CORNER_CLIPPED_AT_2_8 * stopped, 0.9))
-    factor += np.float32(1)
-    r2 *= np.float32(CORNER_ANGLE_TANGENT**2)
-    r2 += np.float32(1)
-    factor /= r2
-    factor /= r2
-    factor *= np.float32(stopped)
-    return np.asarray(factor, np.float32)
+    clipped = min(CORNER_CLIPPED_AT_2_8 * stopped, 0.9) * r2**2
+    factor = stopped * (1 - clipped) / (1 + CORNER_ANGLE_TANGENT**2 * r2) ** 2
+    return enlarged(factor.astype(np.float32), rows, columns)
 
 
 def disc(radius_px: float) -> NDArray[np.float64]:
@@ -153,13 +151,8 @@ def disc(radius_px: float) -> NDArray[np.float64]:
     return np.asarray(covered / covered.sum())
 
 
-def _spread(plane: NDArray[np.float32], spread: PointSpread) -> NDArray[np.float32]:
-    reach = spread.reach_px
-    total: cv2.typing.MatLike | None = None
-    for down, across in zip(spread.down, spread.across, strict=True):
-        term = cv2.sepFilter2D(plane, -1, across, down)
-        total = term if total is None else cv2.add(total, term, total)
-    return np.asarray(total, np.float32)[reach:-reach, reach:-reach]
+def _filtered(plane: NDArray[np.float32], taps: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.filter2D(plane, -1, taps), np.float32)
 
 
 _TABLE_END = 6.0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.capture.simulated import canvas as painting
-from sidcap.capture.simulated.canvas import LIGHT_SCALE, Canvas, Pixels
+from sidcap.capture.simulated.canvas import LIGHT_SCALE, Canvas, Pixels, coarse, enlarged
 from sidcap.capture.simulated.compositions import KINDS
 from sidcap.capture.simulated.sensor import Geometry
 from sidcap.data_manifest.errors import UsageError
@@ -50,12 +50,13 @@ class Scene:
     def radiance(self, rows: slice, columns: slice) -> Iterator[NDArray[np.float32]]:
         """Red, green and blue radiance, float32, of a part of the canvas."""
         codes = np.arange(256, dtype=np.uint8)
+        light = self.light[coarse(rows), coarse(columns)]
         *colours, emitting = cv2.split(self.surface[rows, columns])
         emission = None
         if emitting.any():  # most of a scene does not shine by itself
             emission = _look_up(painting.emission(codes) * np.float32(self.e_per_s_per_light), emitting)
         for channel, coded in enumerate(colours):
-            radiance = _enlarged(self.light[..., channel], rows, columns)
+            radiance = enlarged(light[..., channel], rows, columns)
             if emission is not None:
                 radiance += emission * np.float32(CHANNEL_RESPONSE[channel])
             radiance *= _look_up(painting.reflectance(codes), coded)
@@ -99,9 +100,10 @@ def _exposed_for(canvas: Canvas) -> Scene:
     """Choose the level of light so that a long exposure is well exposed, and the white balance for its colour."""
     response = np.array(CHANNEL_RESPONSE, np.float32)
     half = LIGHT_SCALE // 2
-    sample = canvas.pixels[half::LIGHT_SCALE, half::LIGHT_SCALE]
-    seen = canvas.light + painting.emission(sample[..., 3:])
-    seen = seen * painting.reflectance(sample[..., :3]) * response
+    codes = np.arange(256, dtype=np.uint8)
+    sample = np.ascontiguousarray(canvas.pixels[half::LIGHT_SCALE, half::LIGHT_SCALE])
+    seen = canvas.light + _look_up(painting.emission(codes), sample[..., 3])[..., None]
+    seen = seen * _look_up(painting.reflectance(codes), sample[..., :3]) * response
     green = np.sort(seen[..., 1], axis=None)
     brightest = np.quantile(seen.max(axis=-1), 1 - SATURATED_FRACTION)
     scale = SATURATED_E_PER_S / brightest
@@ -119,14 +121,3 @@ def _exposed_for(canvas: Canvas) -> Scene:
 
 def _look_up(table: NDArray[np.float32], codes: cv2.typing.MatLike) -> NDArray[np.float32]:
     return np.asarray(cv2.LUT(codes, table), np.float32)
-
-
-def _enlarged(light: NDArray[np.float32], rows: slice, columns: slice) -> NDArray[np.float32]:
-    """A channel of the light at full resolution, for the given rows and columns of the canvas."""
-    # One more sample on each side, so that a part is interpolated exactly as the whole would be.
-    top, left = rows.start // LIGHT_SCALE - 1, columns.start // LIGHT_SCALE - 1
-    bottom, right = -(-rows.stop // LIGHT_SCALE) + 1, -(-columns.stop // LIGHT_SCALE) + 1
-    part = light[max(top, 0) : bottom, max(left, 0) : right]
-    large = cv2.resize(np.ascontiguousarray(part), None, fx=LIGHT_SCALE, fy=LIGHT_SCALE)
-    y, x = rows.start - max(top, 0) * LIGHT_SCALE, columns.start - max(left, 0) * LIGHT_SCALE
-    return np.asarray(large[y : y + rows.stop - rows.start, x : x + columns.stop - columns.start], np.float32)

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from math import prod
 from statistics import NormalDist
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.data_manifest.errors import UsageError
+
+Number = TypeVar("Number", bound=np.generic)
 
 ROWS_PER_BLOCK = 8  # keeps the temporaries of an exposure inside the second-level cache
 
@@ -149,12 +153,12 @@ class FixedPattern:
 
     def photo_response(self, rows: slice) -> NDArray[np.float32]:
         """Response relative to the mean of 1."""
-        table = 1 + self.parameters.photo_response_rms * _NORMAL_QUANTILES
+        table = 1 + self.parameters.photo_response_rms * _normal_quantiles(256)
         return np.asarray(cv2.LUT(self.response_rank[rows], table), np.float32)
 
     def pixel_offset_e(self, rows: slice) -> NDArray[np.float32]:
         """What each pixel adds to every frame, electrons; columns and rows left out."""
-        table = self.parameters.offset_rms_e * _NORMAL_QUANTILES
+        table = self.parameters.offset_rms_e * _normal_quantiles(256)
         return np.asarray(cv2.LUT(self.offset_rank[rows], table), np.float32)
 
     @cached_property
@@ -182,7 +186,10 @@ class FixedPattern:
         e_per_s[lit_rows.start - rows.start :, near:] += along[:, None] * glow
 
 
-_NORMAL_QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)], np.float32)
+@cache
+def _normal_quantiles(steps: int) -> NDArray[np.float32]:
+    """A normal deviate for each of so many steps of equal probability, the one in their middle."""
+    return np.array([NormalDist().inv_cdf((i + 0.5) / steps) for i in range(steps)], np.float32)
 
 
 def fixed_pattern(serial: str, geometry: Geometry, parameters: SensorParameters) -> FixedPattern:
@@ -276,7 +283,17 @@ def scaled_for_aperture(raw: NDArray[np.uint16], parameters: SensorParameters, a
     if factor == 1:
         return raw
     numbers = parameters.black_dn + (np.arange(1 << 14) - parameters.black_dn) * factor
-    return np.asarray(np.clip(np.rint(numbers), 0, (1 << 14) - 1).astype(np.uint16)[raw])
+    table = np.clip(np.rint(numbers), 0, (1 << 14) - 1).astype(np.uint16)
+    return looked_up(table, raw)
+
+
+def looked_up(table: NDArray[Number], raw: NDArray[np.uint16]) -> NDArray[Number]:
+    """``table[raw]``, a few rows at a time: on a whole frame in half the time."""
+    found = np.empty(raw.shape, table.dtype)
+    for start in range(0, raw.shape[0], ROWS_PER_BLOCK):
+        rows = slice(start, start + ROWS_PER_BLOCK)
+        found[rows] = np.take(table, raw[rows])
+    return found
 
 
 def _row_noise_e(
@@ -292,6 +309,21 @@ def _row_noise_e(
     return np.asarray(sd_e * rng.standard_normal(rows) + bands_dn * gain_e_per_dn, np.float32)
 
 
+def _normal_deviates(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Normal deviates in 2**16 steps of equal probability; numpy's own take six times as long.
+
+    The two outermost steps are open: beyond a, z is sqrt(a**2 + 2 E) with an exponential deviate E (Marsaglia 1964,
+    without his rejections: at a = 4.2 few).
+    """
+    count = prod(shape)
+    ranks = rng.integers(0, 1 << 64, -(-count // 4), np.uint64).view(np.uint16)[:count]
+    z = np.take(_normal_quantiles(1 << 16), ranks)
+    far = np.flatnonzero(ranks + np.uint16(1) < 2)  # the first and the last
+    beyond = -NormalDist().inv_cdf(2**-16)
+    z[far] = np.copysign(np.sqrt(beyond**2 + 2 * rng.standard_exponential(len(far))), z[far])
+    return z.reshape(shape)
+
+
 def _add_noise(electrons: NDArray[np.float32], read_noise_e: float, rng: np.random.Generator) -> None:
     """Turn mean numbers of electrons into drawn ones plus read noise, in place.
 
@@ -300,7 +332,7 @@ def _add_noise(electrons: NDArray[np.float32], read_noise_e: float, rng: np.rand
     or more the distribution function is off by at most 0.0014 and the variance by 0.33 %, both near 3 e-; the steps
     of whole electrons are smeared out beyond notice.
     """
-    z = rng.standard_normal(electrons.shape, np.float32)
+    z = _normal_deviates(electrons.shape, rng)
     sd = electrons + np.float32(read_noise_e**2)
     skew = electrons / sd
     np.sqrt(sd, out=sd)

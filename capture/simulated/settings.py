@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sidcap.capture.simulated.card import FREE_BYTES
 from sidcap.capture.simulated.faults import Fault, FaultKind
+from sidcap.capture.simulated.lens import END_STOP_STEPS
 from sidcap.capture.simulated.properties import (
     APERTURES,
     BULB_EXPOSURE,
@@ -157,6 +158,8 @@ class CameraSettings:
 
     def __post_init__(self) -> None:
         first_values(self.settings)
+        check_scene(self.scene)
+        check_focus(self.focus_steps)
         for is_right, complaint in (
             (0 <= self.port <= 65535, f"port {self.port} does not exist; choose 0 (any free one) to 65535"),
             (self.size in ("full", "small"), f"no sensor size is called {self.size!r}; choose full or small"),
@@ -169,7 +172,7 @@ class CameraSettings:
                 f"serial number {self.serial!r} is not 12 digits",
             ),
             (self.seed >= 0, f"seed {self.seed} is negative"),
-            (math.isfinite(self.light_ev), f"{self.light_ev} stops of light is not a number; 0 is the usual light"),
+            (abs(self.light_ev) <= 30, f"{self.light_ev} stops of light are more than 30; 0 is the usual light"),
             (self.mode_dial in DIAL_POSITIONS, f"the mode dial cannot stand on {self.mode_dial!r}; choose M or B"),
             (0 < self.battery <= 1, f"a battery of {self.battery} cannot be; 1 is full"),
             (self.card_free_bytes >= 0, f"{self.card_free_bytes} bytes cannot be free on a card"),
@@ -185,6 +188,18 @@ class CameraSettings:
         fields: dict[str, Any] = json.loads(text)
         faults = tuple(fault_from_dict(fault) for fault in fields.pop("faults"))
         return cls(surroundings=Surroundings.from_dict(fields.pop("surroundings")), faults=faults, **fields)
+
+
+def check_scene(scene: object) -> None:
+    """Raises UsageError for what cannot stand before the lens."""
+    if scene not in ("flat", "capped") and not (isinstance(scene, int) and scene >= 0):
+        raise UsageError(f"there is no scene {scene!r}; choose a number from 0 on, flat or capped")
+
+
+def check_focus(focus_steps: int) -> None:
+    """Raises UsageError for where the focus drive does not go."""
+    if abs(focus_steps) > END_STOP_STEPS:
+        raise UsageError(f"the lens cannot stand {focus_steps} steps from sharp; it stops at {END_STOP_STEPS}")
 
 
 def fault_from_dict(fields: Mapping[str, Any]) -> Fault:
