@@ -16,7 +16,18 @@ from sidcap.cli import app
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Verdict
 
-COMMANDS = ("shoot", "verify-alignment", "train", "evaluate", "validate", "schema", "simulate-camera", "demo")
+COMMANDS = (
+    "shoot",
+    "shoot-darks",
+    "recover",
+    "verify-alignment",
+    "train",
+    "evaluate",
+    "validate",
+    "schema",
+    "simulate-camera",
+    "demo",
+)
 TRAIN = ("train", "--epochs", "2", "--patch", "16", "--depth", "-2", "--sample-every", "2", "--device", "cpu")
 
 
