@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing.connection import wait
@@ -21,7 +22,7 @@ from typing import Self
 
 import numpy as np
 
-from sidcap.data_manifest.errors import RegistrationError
+from sidcap.data_manifest.errors import InspectionError, RegistrationError
 from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
 from sidcap.data_manifest.schema import BlackLevel, WhiteLevel
 from sidcap.data_manifest.words import Verdict
@@ -36,6 +37,7 @@ _CLIPPED_LIMIT = 0.05
 _DARK_LIMIT = 2e-3
 """A long whose brightest parts lie this little above black, relative to white, shows nothing."""
 _LOWEST_PRIORITY = 19
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,18 @@ class Inspector:
 
     def __init__(self, compare: Compare | None = None) -> None:
         self._compare = compare
-        # Not forked: the connection to the camera must not be open in two processes.
-        self._process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_stand_back)
+        self._process = _process()
 
-    def submit(self, path: Path, expected: Expectation, long: Path | None) -> Future[Inspection]:
+    def submit(self, path: Path, expected: Expectation, long: Path | None) -> Looking:
         """Begin to look into a frame; ``long`` is the first long of its bracket."""
-        return self._process.submit(inspect, path, expected, long, self._compare)
+        return Looking(lambda: self._begun(path, expected, long))
+
+    def _begun(self, path: Path, expected: Expectation, long: Path | None) -> Future[Inspection]:
+        try:
+            return self._process.submit(inspect, path, expected, long, self._compare)
+        except BrokenProcessPool:
+            self._process = _process()
+            return self._process.submit(inspect, path, expected, long, self._compare)
 
     def close(self) -> None:
         """End the process; what it has not looked into yet stays so."""
@@ -167,6 +175,32 @@ class Inspector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Looking:
+    """A frame that is being looked into; once more where the process died, for want of memory, say."""
+
+    def __init__(self, begin: Callable[[], Future[Inspection]]) -> None:
+        self._begin = begin
+        self._future = begin()
+
+    def done(self) -> bool:
+        """Whether `result` will not wait."""
+        return self._future.done()
+
+    def result(self) -> Inspection:
+        """What was found. RawError as `inspect`; InspectionError where the process dies every time."""
+        for _ in range(_TRIES):
+            try:
+                return self._future.result()
+            except BrokenProcessPool:
+                self._future = self._begin()
+        raise InspectionError("the process that looks into frames dies every time: is there memory left?")
+
+
+def _process() -> ProcessPoolExecutor:
+    # Not forked: the connection to the camera must not be open in two processes.
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_stand_back)
 
 
 def _stand_back() -> None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,7 +31,7 @@ from sidcap.capture.bracket import Arrival, Bracket, unfinished
 from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
 from sidcap.capture.fetching import LATE_S, await_file, card_file, fetch, mismatch, move, numbered, part_of
-from sidcap.capture.inspection import Inspection, Inspector
+from sidcap.capture.inspection import Inspection, Inspector, Looking
 from sidcap.capture.journal import Journal, accounted_for
 from sidcap.capture.ledger import Ledger, expectation
 from sidcap.capture.plan import BracketPlan, Shot
@@ -133,7 +132,7 @@ class Session:
     inspector: Inspector
     watch: Watcher = lambda _: None
     diligence: Diligence = Diligence()
-    _looking: list[tuple[int, Future[Inspection]]] = field(default_factory=list)
+    _looking: list[tuple[int, Looking]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self.tether.connect()

@@ -10,8 +10,8 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from sidcap.cli.bracket_screen import BracketScreen, show_check, spoken
-from sidcap.cli.order import Destination
+from sidcap.cli.bracket_screen import BracketScreen, show_check, show_plan, spoken
+from sidcap.cli.order import Destination, Wish
 from sidcap.cli.screen import ask, complain, console, warn
 from sidcap.data_manifest.errors import CameraError, CameraLostError, RawError, UsageError
 from sidcap.data_manifest.words import Split
@@ -22,6 +22,34 @@ if TYPE_CHECKING:
     from sidcap.capture.tally import Tally
     from sidcap.data_manifest.schema import Scene
     from sidcap.data_manifest.store import Store
+
+
+@dataclass(frozen=True)
+class LongFinder:
+    """Finds the exposure of the long with test frames, and plans the bracket with it."""
+
+    session: Session
+    wish: Wish
+
+    def plan(self, plan: BracketPlan) -> BracketPlan:
+        """The same bracket with a long that suits the scene. SidcapError as `find_long`."""
+        from sidcap.capture.metering import find_long
+
+        session = self.session
+        with console.status("") as status:
+            found = find_long(
+                session.tether,
+                session.store,
+                session.clock,
+                iso=plan.iso_set,
+                ratios=self.wish.ratios,
+                shutter_labels=session.tether.body.shutter_labels(),
+                told=status.update,
+            )
+        console.print(f"  {found.text}", soft_wrap=True)
+        better = self.wish.plan(session.tether.body, found.long_s)
+        show_plan(better)
+        return better
 
 
 @dataclass
@@ -35,6 +63,8 @@ class Evening:
     compose: Callable[[int], None] = lambda _: None
     """Told the number of each scene before it is shot: the simulated camera turns to it."""
     free_card: bool = False
+    finder: LongFinder | None = None
+    """Finds the long of each scene, where it was not given."""
     plans: dict[int, BracketPlan] = field(default_factory=dict)
     """Scenes completed this evening, by number, in their order."""
     _last: int | None = None
@@ -48,6 +78,9 @@ class Evening:
     def shoot(self, scene_id: int, split: Split, plan: BracketPlan, *, to_come: int = 0) -> None:
         """Shoot a scene. SidcapError as `Session.shoot`, and where something is not ready."""
         self.check(plan, scenes=1 + to_come)
+        self.compose(scene_id)
+        if self.finder is not None:
+            plan = self.finder.plan(plan)
         self._complete(scene_id, plan, lambda: self.session.shoot(scene_id, split, plan), to_come)
 
     def resume(self, bracket: Bracket, *, to_come: int = 0) -> None:

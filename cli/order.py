@@ -17,19 +17,26 @@ if TYPE_CHECKING:
     from sidcap.capture.tally import Quota, Tally
 
 
+USUAL_LONG_S = 10.0
+
+
 @dataclass(frozen=True)
 class Wish:
     """One bracket, before a camera has been asked."""
 
     iso: int
     ratios: tuple[float, ...]
-    long_s: float
+    long_s: float | None
+    """Seconds; None where test frames find it, for each scene anew."""
     repeats: int
     release: Release
     settle_s: float
 
-    def plan(self, body: Body) -> BracketPlan:
-        """The bracket that this camera can shoot. UsageError where it can shoot none like it."""
+    def plan(self, body: Body, long_s: float | None = None) -> BracketPlan:
+        """The bracket that this camera can shoot. UsageError where it can shoot none like it.
+
+        ``long_s``: what test frames found; until then a long of 10 s stands for it.
+        """
         from sidcap.capture import plan_bracket
 
         body.require_raw()
@@ -39,13 +46,23 @@ class Wish:
         return plan_bracket(
             iso=self.iso,
             ratios=self.ratios,
-            long_s=self.long_s,
+            long_s=self.long_s or long_s or USUAL_LONG_S,
             iso_labels=body.iso_labels(),
             shutter_labels=body.shutter_labels(),
             release=release,
             settle_s=self.settle_s,
             repeats=self.repeats,
         )
+
+
+def parse_long(text: str) -> float | None:
+    """Seconds, or None for ``auto``. UsageError where it is neither."""
+    if text.lower() == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--long {text!r} is neither seconds, such as 10, nor auto") from None
 
 
 def parse_ratios(text: str) -> tuple[float, ...]:

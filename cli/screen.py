@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +79,22 @@ def print_json(document: BaseModel | dict[str, Any]) -> None:
 def _plain(message: str) -> str:
     """Keep rich from reading file names in brackets as markup."""
     return message.replace("[", r"\[")
+
+
+@contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Let a terminal that closes, or a machine that shuts down, end a session as Ctrl-C does, the camera put back."""
+    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {end: signal.signal(end, _interrupt) for end in ends}
+    try:
+        yield
+    finally:
+        for end, handler in before.items():
+            signal.signal(end, handler)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -14,11 +14,11 @@ import typer
 
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_outlook, show_plan
 from sidcap.cli.connection import LOOPBACK, SIMULATED
-from sidcap.cli.evening import Evening, ask_split, offer
+from sidcap.cli.evening import Evening, LongFinder, ask_split, offer
 from sidcap.cli.gear import Gear, set_clock
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix, seconds_of
-from sidcap.cli.order import Book, Destination, Order, Outlook, Pace, Wish, must_be_finite, parse_ratios
-from sidcap.cli.screen import NOT_USABLE, console, print_json, warn, without_c_chatter
+from sidcap.cli.order import Book, Destination, Order, Outlook, Pace, Wish, must_be_finite, parse_long, parse_ratios
+from sidcap.cli.screen import NOT_USABLE, console, ended_like_ctrl_c, print_json, warn, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.words import Release, Split
@@ -52,8 +52,14 @@ def shoot(
         str, typer.Option(rich_help_panel=_BRACKET, help="Long over short, comma-separated.")
     ] = "100,250,300",
     long: Annotated[
-        float, typer.Option(metavar="SECONDS", rich_help_panel=_BRACKET, help="Exposure time of the long.")
-    ] = 10.0,
+        str,
+        typer.Option(
+            metavar="SECONDS|auto",
+            rich_help_panel=_BRACKET,
+            help="Exposure time of the long. auto: test frames find the longest that keeps highlights below white, for "
+            "each scene anew.",
+        ),
+    ] = "10",
     repeats: Annotated[
         int, typer.Option(metavar="N", rich_help_panel=_BRACKET, help="How often each short is shot.")
     ] = 1,
@@ -220,9 +226,10 @@ def shoot(
     130: Ctrl-C; the camera is as it was, --resume goes on.
     """
     _refuse_contradictions({name for name in ctx.params if _is_given(ctx, name)}, camera, split)
-    _refuse_impossible(long, settle, patience, light, on_frame, on_scene)
+    long_s = parse_long(long)
+    _refuse_impossible(long_s, settle, patience, light, on_frame, on_scene)
     order = Order(
-        wish=None if resume else _wish(iso, ratios, long, repeats, release, settle),
+        wish=None if resume else _wish(iso, ratios, long_s, repeats, release, settle),
         pace=Pace(scenes, None if every is None else seconds_of(every), count),
         destination=_destination(split, quota),
         number=scene,
@@ -291,11 +298,13 @@ def _accepted(book: Book, pace: Pace) -> list[Bracket]:
 
 def _carry_out(order: Order, agenda: _Agenda, book: Book, gear: Gear, *, json: bool) -> None:
     screen = BracketScreen()
-    with without_c_chatter(), gear.connected() as (tether, compose), gear.event_log() as log:
+    with ended_like_ctrl_c(), without_c_chatter(), gear.connected() as (tether, compose), gear.event_log() as log:
         plan = None
         if order.wish and (agenda.one or agenda.is_many):
             plan = order.wish.plan(tether.body)
             outlook = order.outlook(plan, book)
+            if order.wish.long_s is None:
+                warn("--long auto: test frames find the long before each scene; 10 s stands for it here")
             show_plan(plan)
             show_outlook(outlook)
             if order.dry_run:
@@ -304,7 +313,8 @@ def _carry_out(order: Order, agenda: _Agenda, book: Book, gear: Gear, *, json: b
         with _told_how_to_go_on(book, agenda), gear.session(tether, log, screen) as session:
             if order.set_clock:
                 set_clock(tether, gear.dataset)
-            evening = Evening(session, screen, book.tally, order.destination, compose, order.free_card)
+            finder = None if order.wish is None or order.wish.long_s is not None else LongFinder(session, order.wish)
+            evening = Evening(session, screen, book.tally, order.destination, compose, order.free_card, finder)
             for bracket in agenda.again:
                 evening.resume(bracket)
             if plan:
@@ -359,17 +369,17 @@ def _option(name: str) -> str:
 
 
 def _refuse_impossible(
-    long_s: float, settle_s: float, patience_s: float, light_ev: float | None, *commands: str | None
+    long_s: float | None, settle_s: float, patience_s: float, light_ev: float | None, *commands: str | None
 ) -> None:
     """UsageError for values that typer lets through and nothing can be done with."""
-    numbers = {"--long": long_s, "--settle": settle_s, "--patience": patience_s, "--light": light_ev or 0.0}
+    numbers = {"--long": long_s or 0.0, "--settle": settle_s, "--patience": patience_s, "--light": light_ev or 0.0}
     for option, number in numbers.items():
         must_be_finite(option, number)
     if any(command is not None and not command.strip() for command in commands):
         raise UsageError("--on-frame and --on-scene need a command of the shell: give one, or leave them out")
 
 
-def _wish(iso: int | None, ratios: str, long_s: float, repeats: int, release: Release, settle_s: float) -> Wish:
+def _wish(iso: int | None, ratios: str, long_s: float | None, repeats: int, release: Release, settle_s: float) -> Wish:
     if iso is None:
         raise UsageError("give the sensitivity, such as --iso 12600, or --resume to complete interrupted scenes")
     return Wish(iso, parse_ratios(ratios), long_s, repeats, release, settle_s)

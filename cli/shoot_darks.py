@@ -11,7 +11,7 @@ import typer
 
 from sidcap.cli.connection import SIMULATED, CameraOption, simulated_camera
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import console, print_json, warn, without_c_chatter
+from sidcap.cli.screen import console, ended_like_ctrl_c, print_json, warn, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
 from sidcap.data_manifest.errors import CameraError, UsageError
 
@@ -52,7 +52,11 @@ def shoot_darks(
         raise UsageError("--sensor and --time-scale belong to --camera simulated: leave them out")
     isos = _numbers("--iso", iso, int)
     exposures_s = _numbers("--exposures", exposures, float)
-    with without_c_chatter(), _capped(camera, dataset, sensor or Sensor.FULL, time_scale or 1.0) as tether:
+    with (
+        ended_like_ctrl_c(),
+        without_c_chatter(),
+        _capped(camera, dataset, sensor or Sensor.FULL, time_scale or 1.0) as tether,
+    ):
         plan = plan_darks(
             isos=isos,
             exposures_s=exposures_s,

@@ -269,18 +269,36 @@ def test_what_moved_is_shot_again_and_what_stays_so_is_of_no_use() -> None:
     assert "something moved between the frames" in scenes()[2].discarded[0].reason
 
 
-def test_ctrl_c_leaves_the_camera_as_it_was_and_says_how_to_go_on(camera: SimulatedCamera) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_session_leaves_the_camera_as_it_was_and_says_how_to_go_on(
+    camera: SimulatedCamera, end: signal.Signals
+) -> None:
     before = settings_of(camera)
     command = [sys.executable, "-m", "sidcap.cli", "shoot", "--camera", camera.port_string, "--iso", "12600"]
     with subprocess.Popen([*command, "--time-scale", str(TIME_SCALE)], stderr=subprocess.PIPE, text=True) as shooting:
         wait_for(lambda: Path("dataset/journal.jsonl").exists() and len(journal("shot")) > 1)
-        shooting.send_signal(signal.SIGINT)
+        shooting.send_signal(end)
         _, said = shooting.communicate(timeout=60)
     assert shooting.returncode == 130, said
     assert "frames; it goes on with: sidcap shoot --resume" in said
     assert settings_of(camera) == before
     resumed = shoot(camera, "--resume")
     assert resumed.exit_code == 0, resumed.stderr
+    assert_sound()
+
+
+def test_the_long_is_found_for_each_scene_and_the_shorts_follow_it(camera: SimulatedCamera) -> None:
+    shots_before = len(camera.shots)
+    result = shoot(camera, "--iso", "3200", "--long", "auto", "--ratios", "100", "--json")
+    assert result.exit_code == 0, result.stderr
+    scene = json.loads(result.stdout)
+    long, short, _ = (frame["exposure"]["true_s"] for frame in scene["frames"])
+    assert long / short == pytest.approx(scene["pairs"][0]["ratio"]["true"])
+    assert long != pytest.approx(10.08, abs=0.1)
+    assert "come to" in result.stderr
+    assert "of white" in result.stderr
+    assert all(frame["clipped"] < 0.002 for frame in scene["frames"])
+    assert len(journal("test frame")) == len(camera.shots) - shots_before - 3
     assert_sound()
 
 
