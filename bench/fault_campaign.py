@@ -13,7 +13,6 @@ A run is made from the seed and its number alone: ``--seed 1 --only faults:17`` 
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import itertools
 import os
 import platform
@@ -217,11 +216,6 @@ class _Bench:
         self.make_whole()
         outcome.exposed = len(self.simulated.shots) - first_shot
         self.count(outcome, first_shot)
-        if kind == "kill -9" and '"discard"' in (self.root / "journal.jsonl").read_text():
-            outcome.complaints.append("discarded")
-        if outcome.complaints and name != "calm":
-            shutil.copytree(self.root, f"/tmp/lab/set_{name.replace(':','_')}", dirs_exist_ok=True)
-            shutil.copy(self.root / "journal.jsonl", f"/tmp/lab/j_{name.replace(':', '_')}.jsonl")
         for entry in self.root.iterdir() if self.root.exists() else ():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return outcome
@@ -337,8 +331,6 @@ def child(root: str, port: str) -> None:
     def connected() -> None:
         print("connected", flush=True)
 
-    if folder := os.environ.get("SIDCAP_CRASHES"):
-        faulthandler.enable(open(f"{folder}/{os.getpid()}.txt", "w"))
     with Inspector() as inspector:
         shoot_or_resume(Path(root), port, inspector, lambda _: None, connected)
 

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}
 
+_DOING = {
+    "set": "setting",
+    "settle": "mirror settles",
+    "expose": "exposing",
+    "fetch": "fetching",
+    "home": "checking",
+}
+
 
 def show_plan(plan: BracketPlan) -> None:
     """The bracket as a table, and a line for every wish that the camera meets only nearly."""
@@ -68,7 +76,7 @@ class BracketScreen:
         from sidcap.capture import EventKind
 
         match event.kind:
-            case EventKind.SET | EventKind.SETTLE | EventKind.EXPOSE | EventKind.FETCH:
+            case EventKind.SET | EventKind.SETTLE | EventKind.EXPOSE | EventKind.FETCH | EventKind.HOME:
                 self._passing(event)
             case EventKind.FRAME:
                 console.print(self._frame_line(event), soft_wrap=True)
@@ -84,13 +92,8 @@ class BracketScreen:
 
     def _passing(self, event: Event) -> None:
         if self._status is not None and event.shot is not None:
-            doing = {
-                "set": "setting",
-                "settle": "mirror settles",
-                "expose": "exposing",
-                "fetch": "fetching and checking",
-            }
-            self._status.update(f"{self._place(event)} {event.shot.role} {_dial(event.shot)}: {doing[event.kind]}")
+            dial = f"{event.shot.role} {_dial(event.shot)}"
+            self._status.update(f"{self._place(event)} {dial}: {_DOING[event.kind.value]}")
 
     def _frame_line(self, event: Event) -> str:
         frame, verdict = event.frame, event.text.partition(":")[0]

@@ -40,6 +40,7 @@ class Evening:
     _last: int | None = None
     _warned: set[str] = field(default_factory=set)
     _left_out: set[int] = field(default_factory=set)
+    _every_s: float = 0.0
     _took_s: list[float] = field(default_factory=list)
 
     # One scene.
@@ -119,7 +120,7 @@ class Evening:
     def _show_totals(self, to_come: int) -> None:
         from sidcap.capture.readiness import supplies
 
-        parts = [f"{to_come} to come, {spoken(self._mean_s * to_come)} of shooting"] if to_come else []
+        parts = [f"{to_come} to come, about {spoken(self._pace_s * to_come)}"] if to_come else []
         with suppress(CameraError):  # it will be noticed when it is needed
             left = supplies(self.session.tether.body, self._store.root)
             parts.append(f"disk {left.disk_bytes / 1e9:.1f} GB")
@@ -129,8 +130,9 @@ class Evening:
         console.print(f"  dataset: {self.tally}", soft_wrap=True)
 
     @property
-    def _mean_s(self) -> float:
-        return sum(self._took_s) / len(self._took_s)
+    def _pace_s(self) -> float:
+        """From scene to scene, on this computer's clock; the time to compose is not in it."""
+        return max(sum(self._took_s) / len(self._took_s), self._every_s / self.session.clock.scale)
 
     @property
     def _store(self) -> Store:
@@ -143,7 +145,7 @@ class Evening:
 
         Ends when all are done or the quota is filled, and with the first error.
         """
-        clock = self.session.clock
+        clock, self._every_s = self.session.clock, every_s
         start = clock.now()
         for number in count():
             split = self.destination.known(self.tally)

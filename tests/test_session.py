@@ -46,6 +46,7 @@ TIME_SCALE = 40.0
 PATIENCE_S = 10.0
 PRESS = ("EOS_RemoteReleaseOn", 2)
 """Name and first parameter of a full press of the shutter button."""
+UNHURRIED = Diligence(longest_gap_s=3600)
 BEFORE = {"iso": "400", "shutterspeed": "1/125", "imageformat": "L", "mirrorlock": "0"}
 """What the photographer had set."""
 
@@ -83,7 +84,7 @@ def session_with(
     store: Store,
     inspector: Inspector,
     watch: Callable[[Event], None] = lambda _: None,
-    diligence: Diligence = Diligence(longest_gap_s=3600),
+    diligence: Diligence = UNHURRIED,
 ) -> Session:
     tether = Tether(simulated.port_string, Journal(store.journal_path), patience_s=PATIENCE_S)
     return Session(tether, store, Clock(TIME_SCALE), inspector, watch, diligence)
@@ -96,7 +97,7 @@ def shoot(
     watch: Callable[[Event], None] = lambda _: None,
     *,
     release: Release = Release.MIRROR_LOCKUP,
-    diligence: Diligence = Diligence(longest_gap_s=3600),
+    diligence: Diligence = UNHURRIED,
 ) -> Scene:
     with session_with(simulated, store, inspector, watch, diligence) as session:
         return session.shoot(1, Split.TRAIN, plan_for(session.tether, release))

@@ -266,8 +266,7 @@ def test_what_moved_is_shot_again_and_what_stays_so_is_of_no_use() -> None:
     assert "of no use" in useless.stderr
     assert saved.exit_code == 0, saved.stderr
     assert "shooting the bracket again" in saved.stderr
-    assert scenes()[2].discarded
-    assert scenes()[2].discarded[0].reason.startswith("the short lies 4.")
+    assert "something moved between the frames" in scenes()[2].discarded[0].reason
 
 
 def test_ctrl_c_leaves_the_camera_as_it_was_and_says_how_to_go_on(camera: SimulatedCamera) -> None:
