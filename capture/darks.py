@@ -7,7 +7,7 @@ and its file gets its name after that; what a kill leaves in between is finished
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ class Darkroom:
     """Told that the camera fell silent, or that a frame has to be shot again, and why."""
     _intended: tuple[DarkSetting, datetime] | None = None
     _made: int = 0
-    _spoilt: int = field(default=0)
+    _spoilt: int = 0
 
     @property
     def _journal(self) -> Journal:

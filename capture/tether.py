@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sidcap.capture.bodies import Body, body_of
 from sidcap.capture.camera import Camera, CardFile, detect
+from sidcap.capture.fetching import TRIES
 from sidcap.capture.journal import Journal
 from sidcap.data_manifest.errors import CameraError, CameraLostError, CameraNotFoundError, SettingError
 from sidcap.data_manifest.schema import CameraBody
@@ -23,8 +24,6 @@ _LEAST_SEARCH_S = 2.0
 """How long a frame is looked for at least: the camera may have written it late."""
 _PATIENCE_AT_END_S = 30.0
 """How long a session that is over waits for a camera whose settings it changed."""
-_TRIES = 3
-"""How often something is tried that brings nothing."""
 
 T = TypeVar("T")
 Settings = dict[str, str]
@@ -142,7 +141,7 @@ class Tether:
             except CameraError as error:
                 fruitless, before = (0 if progress() > before else fruitless + 1), progress()
                 self._journal.record("lost", reason=str(error), **facts)
-                if fruitless == _TRIES:
+                if fruitless == TRIES:
                     raise
                 lost(str(error))
             self.reconnect(lost)

@@ -68,9 +68,12 @@ def _from_camera(store: Store, port: str | None, dry_run: bool) -> Report:
 def _show(report: Report, dataset: Path, dry_run: bool) -> None:
     from rich.table import Table
 
-    table = Table("file", "taken", "ISO", "exposure", "", "in the dataset", "why")
+    table = Table("file", "taken", "", "where and why", box=None, padding=(0, 1), pad_edge=False)
+    table.columns[0].no_wrap = table.columns[2].no_wrap = True
+    names = Counter(Path(recovery.file).name for recovery in report.files)
     for recovery in report.files:
-        table.add_row(*_row(recovery))
+        path = Path(recovery.file)
+        table.add_row(path.name if names[path.name] == 1 else "/".join(path.parts[-2:]), *_cells(recovery))
     if report.files:
         console.print(table)
     counts = Counter(recovery.outcome for recovery in report.files)
@@ -83,15 +86,13 @@ def _show(report: Report, dataset: Path, dry_run: bool) -> None:
         warn(f"scene {scene:05d} lacks {frames}: sidcap shoot --resume{dataset_suffix(dataset)}")
 
 
-def _row(recovery: Recovery) -> tuple[str, ...]:
+def _cells(recovery: Recovery) -> tuple[str, str, str]:
+    taken = f"{recovery.taken:%Y-%m-%d %H:%M:%S}" if recovery.taken else ""
+    settings = f"ISO {recovery.iso}, {_exposure(recovery.exposure_s)}" if recovery.iso else ""
     return (
-        "/".join(Path(recovery.file).parts[-2:]),
-        f"{recovery.taken:%Y-%m-%d %H:%M:%S}" if recovery.taken else "",
-        str(recovery.iso or ""),
-        _exposure(recovery.exposure_s),
+        "\n".join(part for part in (taken, settings) if part),
         f"[{_COLOURS[recovery.outcome]}]{recovery.outcome}[/]",
-        recovery.path or "",
-        recovery.note,
+        "\n".join(part for part in (recovery.path, recovery.note) if part),
     )
 
 
