@@ -1,13 +1,15 @@
-"""Does a session lose a frame? Shoots brackets while the simulated camera fails, the program is killed, the disk fills up.
+"""Does a session lose a frame? Shoots brackets while the camera fails, the program is killed, the disk fills up.
 
-    python bench/fault_campaign.py --runs 500 --kills 200 --disks 10 --jobs 2
+    python bench/fault_campaign.py --runs 500 --kills 200 --disks 10 --jobs 4
 
-Every run shoots one bracket (long, two shorts, closing long; small sensor, time 40 times faster) through libgphoto2. Then it is
-counted, by what the camera says it exposed: is every frame on the card or on the disk, and named in the journal or the scene;
-is anything there twice; is the dataset sound and the bracket complete; are all settings and the mirror as they were. Where a
-session gives up because only a person can help (a full card, an empty battery), the person helps, and it is resumed.
+Every run shoots one bracket (long, two shorts, closing long; the simulated camera's small sensor, time 40 times faster)
+through libgphoto2. Then it is counted, by what the camera says it exposed: is every frame on the card or on the disk, and
+named in the journal or the scene; is anything there twice; is the dataset sound and the bracket complete; are all settings
+and the mirror as they were. Where a session gives up because only a person can help (an empty battery), the person helps,
+and it is resumed.
 
-A run is made from the seed and its number alone: ``--seed 1 --only faults:17`` repeats one. Ends with 1 where a run failed.
+Fault, moment and count of a run follow from the seed and its number: ``--seed 1 --only faults:17`` repeats one, as far as
+time does. Ends with 1 where a run failed.
 """
 
 from __future__ import annotations
@@ -117,13 +119,16 @@ def _runs_on_one_camera(chunk: tuple[int, Sequence[tuple[str, int]]]) -> list[Ou
     with tempfile.TemporaryDirectory() as home:
         os.environ["HOME"] = home  # libgphoto2 keeps settings there
         sys.stdout.flush()
-        with _quiet(), SimulatedCamera(size="small", time_scale=TIME_SCALE, settings=BEFORE, seed=seed) as simulated:
-            with Inspector() as inspector:
-                bench = _Bench(simulated, inspector, Path(home))
-                bench.run("calm", "none", lambda _: bench.session(bench.person))
-                for kind, number in jobs:
-                    rng = random.Random(f"{seed}/{kind}/{number}")
-                    outcomes.append(getattr(bench, kind)(f"{kind}:{number}", number, rng))
+        with (
+            _quiet(),
+            SimulatedCamera(size="small", time_scale=TIME_SCALE, settings=BEFORE, seed=seed) as simulated,
+            Inspector() as inspector,
+        ):
+            bench = _Bench(simulated, inspector, Path(home))
+            bench.run("calm", "none", lambda _: bench.session(bench.person))
+            for kind, number in jobs:
+                rng = random.Random(f"{seed}/{kind}/{number}")  # noqa: S311
+                outcomes.append(getattr(bench, kind)(f"{kind}:{number}", number, rng))
     return outcomes
 
 
@@ -176,7 +181,7 @@ class _Bench:
             raise SidcapError("the program ended early")
 
     def disks(self, name: str, _: int, rng: random.Random) -> Outcome:
-        """Something else fills the disk while a frame is on its way, and is deleted before the program is started again."""
+        """Something else fills the disk while a frame is on its way; it is gone before the program starts again."""
         index, left_bytes = rng.randrange(4), rng.choice((0, 100, 5_000, 300_000))
         with _small_disk(self.root) as mounted:
             if not mounted:
@@ -206,7 +211,7 @@ class _Bench:
             shoot(outcome)
         except (SidcapError, OSError):
             self.helped_through(outcome)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a campaign counts what must not happen
             outcome.complaints.append(f"{type(error).__name__}: {error}")
         if name == "calm":
             self.calm_s = time.monotonic() - begun
@@ -388,7 +393,7 @@ def _fill(root: Path, left_bytes: int) -> None:
 def _quiet() -> Iterator[None]:
     """libgphoto2 prints what it is about to report."""
     kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
@@ -402,7 +407,9 @@ def _report(outcomes: Sequence[Outcome], took_s: float) -> None:
     for outcome in outcomes:
         if outcome.hit:
             by_kind[outcome.kind].append(outcome)
-    print("| what fails | runs | frames exposed | libgphoto2 crashed | resumed by hand | lost by the camera itself | failed |")
+    print(
+        "| what fails | runs | frames exposed | libgphoto2 crashed | resumed by hand | lost by the camera itself | failed |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|")
     for kind, some in (*by_kind.items(), ("all", [o for o in outcomes if o.hit])):
         failed = sum(bool(outcome.complaints) for outcome in some)

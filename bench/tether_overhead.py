@@ -56,7 +56,9 @@ def main() -> None:
 def warm_up(simulated: SimulatedCamera, folder: Path) -> None:
     """The first frame of a body and a scene is also painted: neither of the two shall pay for it."""
     folder.mkdir(exist_ok=True)
-    subprocess.run([*gphoto2(simulated), "--capture-image", "--set-config", "mirrorlock=0"], capture_output=True, check=False)
+    subprocess.run(
+        [*gphoto2(simulated), "--capture-image", "--set-config", "mirrorlock=0"], capture_output=True, check=False
+    )
     with_gphoto2(simulated, folder / "warm", None)
 
 
@@ -125,7 +127,9 @@ def show(script_s: list[float], file_s: list[float], verdict_s: list[float]) -> 
     console = Console(width=100)
     console.print("five frames, beyond exposures and settle times")
     console.print(table)
-    version = subprocess.run(["gphoto2", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    version = subprocess.run(["gphoto2", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[
+        0
+    ]
     console.print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {version}")
 
 

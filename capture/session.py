@@ -135,7 +135,11 @@ class Session:
     _looking: list[tuple[int, Looking]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        self.tether.connect()
+        try:
+            self.tether.connect()
+        except BaseException:
+            self.tether.drop()  # nothing has been changed yet, and a camera serves one host at a time
+            raise
         return self
 
     def __exit__(
