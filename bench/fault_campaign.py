@@ -2,14 +2,14 @@
 
     python bench/fault_campaign.py --runs 500 --kills 200 --disks 10 --jobs 4
 
-Every run shoots one bracket (long, two shorts, closing long; the simulated camera's small sensor, time 40 times faster)
-through libgphoto2. Then it is counted, by what the camera says it exposed: is every frame on the card or on the disk, and
-named in the journal or the scene; is anything there twice; is the dataset sound and the bracket complete; are all settings
-and the mirror as they were. Where a session gives up because only a person can help (an empty battery), the person helps,
-and it is resumed.
+Every run shoots one bracket (long, two shorts, closing long; the simulated camera's small sensor, time 40 times
+faster) through libgphoto2. Then it is counted, by what the camera says it exposed: is every frame on the card or on the
+disk, and named in the journal or the scene; is anything there twice; is the dataset sound and the bracket complete; are
+all settings and the mirror as they were. Where a session gives up because only a person can help (an empty battery),
+the person helps, and it is resumed.
 
-Fault, moment and count of a run follow from the seed and its number: ``--seed 1 --only faults:17`` repeats one, as far as
-time does. Ends with 1 where a run failed.
+Fault, moment and count of a run follow from the seed and its number: ``--seed 1 --only faults:17`` repeats one, as far
+as time does. Ends with 1 where a run failed.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from sidcap.data_manifest.words import Split
 TIME_SCALE = 40.0
 PATIENCE_S = 20.0
 RESUMES = 5
-COMES_AFTER_S = 3.0
 """How often a person comes and helps before a run counts as failed."""
+COMES_AFTER_S = 3.0
 RUNS_PER_CAMERA = 20
 SCENE = 1
 BEFORE = {"iso": "400", "shutterspeed": "1/125", "imageformat": "L", "mirrorlock": "0"}
@@ -56,6 +56,7 @@ MAY_CRASH_THE_HOST = frozenset(
 )
 """What libgphoto2 may not survive; these are shot by a program of their own."""
 DISK_MB = 45
+"""One frame fits, by the session's estimate."""
 
 AT_OPERATIONS = (
     "EOS_SetDevicePropValueEx", "EOS_RemoteReleaseOn", "EOS_RemoteReleaseOff", "EOS_GetEvent", "GetPartialObject",
@@ -407,26 +408,19 @@ def _report(outcomes: Sequence[Outcome], took_s: float) -> None:
     for outcome in outcomes:
         if outcome.hit:
             by_kind[outcome.kind].append(outcome)
-    print(
-        "| what fails | runs | frames exposed | libgphoto2 crashed | resumed by hand | lost by the camera itself | failed |"
-    )
-    print("|---|--:|--:|--:|--:|--:|--:|")
-    for kind, some in (*by_kind.items(), ("all", [o for o in outcomes if o.hit])):
-        failed = sum(bool(outcome.complaints) for outcome in some)
-        print(
-            f"| {kind} | {len(some)} | {sum(o.exposed for o in some)} | {sum(o.crashed for o in some)} | {sum(o.resumed for o in some)} | "
-            f"{sum(o.lost_by_camera for o in some)} | {failed} |"
-        )
+    columns = ("what fails", "runs", "exposed", "libgphoto2 crashed", "resumed by hand", "lost by the camera", "failed")
+    print(f"| {' | '.join(columns)} |\n|---|{'--:|' * (len(columns) - 1)}")
+    for kind, some in (*by_kind.items(), ("all", [outcome for outcome in outcomes if outcome.hit])):
+        sums = [sum(getattr(o, name) for o in some) for name in ("exposed", "crashed", "resumed", "lost_by_camera")]
+        numbers = (len(some), *sums, sum(bool(outcome.complaints) for outcome in some))
+        print(f"| {kind} | {' | '.join(map(str, numbers))} |")
     if skipped := [outcome for outcome in outcomes if not outcome.hit]:
         print(f"\n{len(skipped)} runs skipped: this user may not mount a small disk")
     for outcome in outcomes:
         for complaint in outcome.complaints:
             print(f"{outcome.name} ({outcome.kind}): {complaint}", file=sys.stderr)
-    print(
-        f"\n{took_s / 60:.0f} min; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        end="",
-    )
-    print(f", libgphoto2 {_libgphoto2()}")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"\n{took_s / 60:.0f} min; {machine}, libgphoto2 {_libgphoto2()}")
 
 
 def _libgphoto2() -> str:

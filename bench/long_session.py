@@ -2,9 +2,9 @@
 
     python bench/long_session.py --frames 300
 
-Brackets of ten frames (a long, eight shorts, the closing long) on the simulated camera, small sensor, time 40 times faster,
-one connection throughout, every frame decoded and registered as `sidcap shoot` does. Memory is this process's resident
-set; the inspecting process is counted apart. Ends with 1 where memory or time grew.
+Brackets of ten frames (a long, eight shorts, the closing long) on the simulated camera, small sensor, time 40 times
+faster, one connection throughout, every frame decoded and registered as `sidcap shoot` does. Memory is this process's
+resident set; the inspecting process is counted apart. Ends with 1 where memory or time grew.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from sidcap.capture import Clock, Diligence, Event, EventKind, Inspector, Session, Tether, plan_bracket
@@ -82,7 +83,7 @@ def _children() -> list[int]:
 
 
 def _report(home_s: list[float], resident_mb: list[float], inspecting_mb: list[float]) -> int:
-    apart_s = [after - before for before, after in zip(home_s, home_s[1:], strict=False)]
+    apart_s = [after - before for before, after in pairwise(home_s)]
     third = len(apart_s) // 3
     first_s, last_s = statistics.median(apart_s[:third]), statistics.median(apart_s[-third:])
     growth_mb = max(resident_mb) - resident_mb[0]
@@ -91,6 +92,10 @@ def _report(home_s: list[float], resident_mb: list[float], inspecting_mb: list[f
           f"{resident_mb[-1]:.0f} after the last")  # fmt: skip
     print(f"the inspecting process: {inspecting_mb[0]:.0f} MB, at most {max(inspecting_mb):.0f}")
     print(f"time per frame: {first_s:.3f} s in the first third, {last_s:.3f} s in the last ({last_s / first_s:.2f})")
+    if growth_mb > GROWTH_LIMIT_MB:
+        print(f"memory grew by {growth_mb:.0f} MB")
+    if last_s > SLOWER_LIMIT * first_s:
+        print("frames became slower")
     return int(growth_mb > GROWTH_LIMIT_MB or last_s > SLOWER_LIMIT * first_s)
 
 

@@ -5,8 +5,8 @@
 Both shoot the same five frames (long, three shorts, closing long; mirror lockup, 2 s to settle) on the full-size
 simulated camera in real time, in turn, and have the files on the disk at the end. The script is one single call of
 gphoto2, which is the fastest way there is: one connection, no checks. sidcap compares sizes, hashes, journals, decodes
-and registers every frame besides. "To the last file" ends when the fifth frame is on the disk and the camera is free; "to
-the verdict" when the last frame is decoded and compared, too, and the camera's settings are put back.
+and registers every frame besides. "To the last file" ends when the fifth frame is on the disk and the camera is free;
+"to the verdict" when the last frame is decoded and compared, too, and the camera's settings are put back.
 """
 
 from __future__ import annotations
