@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,14 @@ class Journal:
         with self.path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
+
+
+def accounted_for(event: Mapping[str, Any]) -> str | None:
+    """Where the file lies on the card that an event tells of: fetched, refused, or named as a stranger."""
+    if event["event"] == "deleted":
+        return None
+    card = event.get("arrival", event).get("card")
+    return card if isinstance(card, str) else None
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from sidcap.capture.exposure import Shutter, choose_iso, choose_long, choose_short, shutters
+from sidcap.capture.exposure import Shutter, choose_iso, choose_long, choose_short, in_bulb, offer
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.words import Release
 
 _SAME_EXPOSURE = 0.01
+MAX_REPEATS = 30
+"""A SID file name counts the frames of one exposure with two digits, and a bracket may be shot three times."""
 _FETCH_S = 4.0
 """Guess for writing a frame to the card and fetching it, used for the total time shown before shooting."""
 
@@ -28,6 +30,11 @@ class Shot(Record):
     """As asked for; 1 for the longs."""
     ratio_true: float
     """By the true shutter times."""
+
+    @property
+    def in_bulb(self) -> bool:
+        """Whether the host times it by holding the shutter button, instead of the camera."""
+        return in_bulb(self.shutter)
 
     @property
     def ratio_difference(self) -> float:
@@ -65,6 +72,8 @@ class BracketPlan(Record):
             )
         if abs(long.nominal_s / long.requested_s - 1) > _SAME_EXPOSURE:
             notes.append(f"this camera has no {long.requested_s:g} s; {long.nominal_s:g} s is the nearest it has")
+        if held := sum(shot.in_bulb for shot in self.shots):
+            notes.append(f"{held} exposures in bulb, timed by this computer and the cable: true times are less certain")
         return tuple(notes)
 
 
@@ -77,6 +86,7 @@ def plan_bracket(
     shutter_labels: Iterable[str],
     release: Release = Release.MIRROR_LOCKUP,
     settle_s: float = 2.0,
+    repeats: int = 1,
 ) -> BracketPlan:
     """Plan one bracket from what the user wants and what the camera offers.
 
@@ -87,6 +97,7 @@ def plan_bracket(
         iso_labels, shutter_labels: the camera's own choices, as it words them.
         release: how the shutter is fired.
         settle_s: pause between mirror up and exposure, seconds.
+        repeats: how often each short is shot, one after the other.
 
     Raises UsageError where the camera cannot serve the request.
     """
@@ -94,13 +105,15 @@ def plan_bracket(
         raise UsageError("a bracket needs at least one ratio, for example --ratios 100,250,300")
     if not 0 <= settle_s <= 25:
         raise UsageError(f"a settle time of {settle_s:g} s is out of range: 0 to 25 s, then the mirror drops by itself")
-    offered = shutters(shutter_labels)
-    if not offered:
-        raise UsageError("the camera offers no timed exposures: turn its mode dial to M")
+    if not 1 <= repeats <= MAX_REPEATS:
+        raise UsageError(f"each short can be shot 1 to {MAX_REPEATS} times, not {repeats}")
+    offered = offer(shutter_labels)
     long = choose_long(offered, long_s)
     closing = _shot("long", long, long, 1.0, requested_s=long_s)
     shorts = [
-        _shot("short", choose_short(offered, long, ratio), long, ratio, requested_s=long_s / ratio) for ratio in ratios
+        _shot("short", choose_short(offered, long, ratio), long, ratio, requested_s=long_s / ratio)
+        for ratio in ratios
+        for _ in range(repeats)
     ]
     return BracketPlan(
         iso_requested=iso,

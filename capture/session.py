@@ -1,212 +1,504 @@
-"""Shoot one bracket: preflight, then for every shot lock up, settle, expose, fetch, verify, record.
+"""Shoot brackets with one camera into one dataset, and lose nothing.
 
-      plan ──> preflight ──> configure ──> release mode on ─┐
-                                                           v
-          ┌── set shutter ──> intent to journal ──> press, settle, press
-          │                                                 v
-          │                    file announced <──── exposure runs
-          │                           v
-          │   download ──> size, sha256, decode, EXIF ──> SID name ──> scene file ──> result to journal
-          └───────────────────────────┘                         (for every shot)
-                                                           v
-                            release mode off ──> scene complete
+      ┌──> connect ──> bring home what the card has ──> settings, mirror ─┐
+      │                                                                  v
+      │    ┌── set shutter ── intent to journal ── press, settle, press ──┐
+      │    │                                                             v
+      │    │   note what was found <── inspect in another process <── fetch, size, sha256, SID name, journal
+      │    └──────────────────────────────┘                    (for every shot that is missing)
+      │                                   │
+      └── the camera fell silent          ├──> something moved: discard, and all over again
+                                          └──> scene complete, settings as they were
 
-A frame is written under a temporary name and gets its own only when it is whole. Whatever fails, frames that were
-brought home stay, and the scene file names them.
+There is one way through: a bracket is whatever its journal says, a fault is the same as a new beginning, and so is a
+program that was killed (`Session.resume`). A frame is written under a temporary name, journaled with its checksum, and
+only then gets its own; the camera keeps its copy.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Any, Self
 
-from sidcap.capture.bodies.canon_eos import CanonEos
-from sidcap.capture.camera import Camera, CardFile
+from sidcap.capture.bracket import Arrival, Bracket, unfinished
+from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
-from sidcap.capture.journal import Journal
+from sidcap.capture.fetching import LATE_S, await_file, card_file, fetch, mismatch, move, numbered, part_of
+from sidcap.capture.inspection import Inspection, Inspector, Looking
+from sidcap.capture.journal import Journal, accounted_for
+from sidcap.capture.ledger import Ledger, expectation
 from sidcap.capture.plan import BracketPlan, Shot
-from sidcap.data_manifest.errors import CameraError, UsageError
-from sidcap.data_manifest.naming import FrameName
-from sidcap.data_manifest.raw import RawFrame, read_raw
-from sidcap.data_manifest.schema import CameraBody, Exposure, Frame, Iso, Pair, Ratio, Scene
-from sidcap.data_manifest.store import Store, sha256_of, sync_folder
-from sidcap.data_manifest.words import Split
+from sidcap.capture.tether import Tether
+from sidcap.data_manifest.errors import CameraLostError, RawError, UsageError
+from sidcap.data_manifest.schema import Frame, Scene
+from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.words import Split, Verdict
 
-_FILE_PATIENCE_S = 30.0
-"""How long after the exposure a frame may take to reach the card. Guess; a 6D needs about a second."""
-_RAW_SIZE_BYTES = 30_000_000
-"""Upper estimate of one raw file, to see before shooting whether the disk can hold the bracket."""
-_EXIF_TOLERANCE = 0.05
+RAW_SIZE_BYTES = 35_000_000
+"""Upper estimate of one raw file, to see before a shot whether the disk can hold it."""
 
-Phase = Literal["set", "settle", "expose", "fetch", "done"]
+_DRIFT = 0.03
+"""How far the light of the closing long may be from that of the first: the shutter is the same for both."""
+_FLICKER = 0.15
+"""How far a short's light may be from what its shutter time says. Short shutter times are off by several per cent."""
+_BLUR_LIMIT = 0.8
+"""How much of the first long's detail the closing one must have, noise counted in both."""
+_SIGMAS = 5.0
+
+
+class EventKind(StrEnum):
+    """What a session tells of."""
+
+    CONNECTED = "connected"
+    SET = "set"
+    SETTLE = "settle"
+    EXPOSE = "expose"
+    FETCH = "fetch"
+    HOME = "home"
+    """A file is whole on the disk, under its name."""
+    FRAME = "frame"
+    """A frame was looked into and counts."""
+    WARNING = "warning"
+    UNUSABLE = "unusable"
+    """A frame counts, but the scene is of no use with it, and shooting again did not help."""
+    LOST = "lost"
+    """The camera fell silent, or no frame came."""
+    BACK = "back"
+    FOUND = "found"
+    """A frame that nobody announced was found on the card."""
+    AGAIN = "again"
+    """One shot, or the bracket, is made again."""
+    COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
-class Step:
-    """Where the session is; told to whoever watches."""
+class Event:
+    """Something that happened; told to whoever watches."""
 
-    index: int
+    kind: EventKind
+    scene: int
+    text: str = ""
+    index: int | None = None
     """0-based number of the shot."""
-    shot: Shot
-    phase: Phase
+    shot: Shot | None = None
     frame: Frame | None = None
-    """The frame, once it is recorded."""
-    problem: str | None = None
-    """What makes the frame unusable."""
+    result: Scene | None = None
+    """The scene, once it is complete."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can carry it; what is not said is left out."""
+        records = {
+            name: record.model_dump(mode="json")
+            for name, record in (("shot", self.shot), ("frame", self.frame), ("result", self.result))
+            if record is not None
+        }
+        plain = {"event": self.kind.value, "scene": self.scene, "text": self.text, "index": self.index}
+        return {name: value for name, value in plain.items() if value not in (None, "")} | records
 
 
-Watcher = Callable[[Step], None]
+Watcher = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Diligence:
+    """How much trouble a session takes."""
+
+    retries: int = 2
+    """How often a bracket in which something moved or changed is shot again."""
+    longest_gap_s: float = 300.0
+    """After a longer interruption a bracket begins anew: light and framing may have changed meanwhile."""
+    read_twice: bool = False
+    """Fetch every frame twice and compare: finds what a bad cable flips."""
+
+
+class _AgainError(Exception):
+    """The bracket has to be shot again."""
 
 
 @dataclass
 class Session:
-    """Shoots brackets with one camera into one dataset."""
+    """Shoots brackets with one camera into one dataset. A context manager: at its end the camera is as it was."""
 
-    camera: Camera
-    body: CanonEos
+    tether: Tether
     store: Store
     clock: Clock
+    inspector: Inspector
+    watch: Watcher = lambda _: None
+    diligence: Diligence = Diligence()
+    _looking: list[tuple[int, Looking]] = field(default_factory=list)
 
-    def shoot(self, scene_id: int, split: Split, plan: BracketPlan, watch: Watcher = lambda _: None) -> Scene:
+    def __enter__(self) -> Self:
+        try:
+            self.tether.connect()
+        except BaseException:
+            self.tether.drop()  # nothing has been changed yet, and a camera serves one host at a time
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for line in self.tether.close(lambda text: self.watch(Event(EventKind.LOST, 0, text))):
+            self.watch(Event(EventKind.WARNING, 0, line))
+
+    # Scenes.
+
+    def shoot(self, scene_id: int, split: Split, plan: BracketPlan) -> Scene:
         """Shoot ``plan`` as scene ``scene_id`` and give the complete scene.
 
-        Raises CameraError where the camera fails on the way: what was shot until then is in the scene file, which
-        stays marked incomplete.
+        Raises UsageError where the scene exists, CameraError where the camera cannot be brought to do it: what was shot
+        until then stays, and ``resume`` goes on.
         """
         with self.store.locked():
             if self.store.scene_path(scene_id).exists():
                 raise UsageError(f"scene {scene_id:05d} exists already: leave --scene out to take the next number")
+            bracket = self._begun(Bracket(scene_id, split, plan))
             self.store.save_scene(Scene(id=scene_id, split=split, complete=False))
-        self._journal.record("bracket", scene=scene_id, split=split, plan=plan.model_dump(mode="json"))
-        try:
-            self._shoot_all(scene_id, plan, watch)
-        except BaseException as error:
-            self._journal.record("interrupted", scene=scene_id, reason=str(error) or type(error).__name__)
-            raise
-        scene = self.store.change_scene(scene_id, lambda scene: scene.replace(complete=True))
-        self._journal.record("complete", scene=scene_id)
-        return scene
+        return self._completed(bracket)
+
+    def redo(self, scene_id: int, plan: BracketPlan) -> Scene:
+        """Shoot a scene once more; what it had is set aside, its note stays. Raises as ``shoot``."""
+        scene = self.store.scene(scene_id)
+        bracket = self._begun(Bracket(scene_id, scene.split, plan))
+        self.store.change_scene(scene_id, lambda scene: scene.replace(complete=False))
+        self._ledger.set_aside(scene_id, scene.frames, "shot again by request")
+        return self._completed(bracket)
+
+    def resume(self, scene_id: int) -> Scene:
+        """Complete a bracket that was interrupted. UsageError where the journal knows none of that number."""
+        events = self._journal.events()
+        bracket = unfinished(events).get(scene_id)
+        if bracket is None:
+            raise UsageError(f"scene {scene_id:05d} has no interrupted bracket")
+        self._journal.record("resumed", scene=scene_id, attempt=bracket.attempt)
+        lost = self._ledger.reopen(bracket)
+        self.tether.consider_known(known_before(events, scene_id) - lost, only=True)
+        for index in sorted(bracket.arrivals.keys() - bracket.frames.keys()):
+            self._look_into(bracket, index)
+        return self._completed(bracket)
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.store)
 
     @property
     def _journal(self) -> Journal:
-        return Journal(self.store.journal_path)
+        return self._ledger.journal
 
-    def _shoot_all(self, scene_id: int, plan: BracketPlan, watch: Watcher) -> None:
-        self.body.configure(plan.iso_set)
-        with self.body.released_by(plan.release):
-            for index, shot in enumerate(plan.shots):
-                self._shoot_one(scene_id, index, shot, plan, watch)
+    def _begun(self, bracket: Bracket) -> Bracket:
+        plan = bracket.plan.model_dump(mode="json")
+        self._journal.record("bracket", scene=bracket.scene_id, split=bracket.split, attempt=bracket.attempt, plan=plan)
+        return bracket
 
-    def _shoot_one(self, scene_id: int, index: int, shot: Shot, plan: BracketPlan, watch: Watcher) -> None:
-        watch(Step(index, shot, "set"))
-        self.camera.set("shutterspeed", shot.shutter)
-        self._journal.record("shot", scene=scene_id, index=index, shot=shot.model_dump(mode="json"))
-        watch(Step(index, shot, "settle" if plan.settle_s else "expose"))
-        self.body.expose(plan.release, plan.settle_s, self.clock)
-        start = self.clock.now()
-        watch(Step(index, shot, "expose"))
-        on_card = self.camera.wait_for_file(shot.true_s / self.clock.scale + _FILE_PATIENCE_S)
-        if on_card is None:
-            raise CameraError(
-                f"no frame came within {_FILE_PATIENCE_S:g} s after the exposure: check the card, and that the mirror "
-                "was still up (it drops 30 s after the first press), then shoot again"
-            )
-        end = self.clock.now()
-        watch(Step(index, shot, "fetch"))
-        frame, problem = self._bring_home(on_card, scene_id, shot, plan, start, end)
-        self.store.change_scene(scene_id, lambda scene: with_frame(scene, frame, shot))
-        self._journal.record("frame", scene=scene_id, index=index, path=frame.path, card=str(on_card), problem=problem)
-        watch(Step(index, shot, "done", frame, problem))
-
-    def _bring_home(
-        self, on_card: CardFile, scene_id: int, shot: Shot, plan: BracketPlan, start: datetime, end: datetime
-    ) -> tuple[Frame, str | None]:
-        """Fetch, verify and name one frame. Gives its record and, where its EXIF contradicts the settings, why."""
-        target = self._free_path(scene_id, shot, Path(on_card.name).suffix.lstrip("."))
-        arriving = target.with_name(f".{target.name}.part")
+    def _completed(self, bracket: Bracket) -> Scene:
         try:
-            size = self.camera.download(on_card, arriving)
-            raw = read_raw(arriving)
-            digest = sha256_of(arriving)
-            arriving.replace(target)
+            while True:
+                try:
+                    self._shoot_all(bracket)
+                    break
+                except _AgainError as again:
+                    bracket = self._discarded(bracket, str(again))
+        except BaseException as error:
+            with suppress(OSError):  # a full disk is one of the reasons
+                self._journal.record("interrupted", scene=bracket.scene_id, reason=str(error) or type(error).__name__)
+            raise
         finally:
-            arriving.unlink(missing_ok=True)
-        sync_folder(target.parent)
-        frame = Frame(
+            self._looking.clear()
+        scene = self._ledger.complete(bracket)
+        self._tell(EventKind.COMPLETE, bracket, result=scene)
+        return scene
+
+    # One attempt.
+
+    def _shoot_all(self, bracket: Bracket) -> None:
+        """Make the shots that are missing, whatever the camera does meanwhile."""
+        was_lost = bool(bracket.intended)
+
+        def lost(text: str) -> None:
+            nonlocal was_lost
+            was_lost = True
+            self._tell(EventKind.LOST, bracket, text)
+
+        def work() -> None:
+            self._collect(bracket)
+            self.tether.body.lower_mirror()  # else the first press would expose
+            with self._ready(bracket.plan):
+                self._shoot_missing(bracket)
+            if was_lost:
+                self.tether.reconnect()  # a connection lists the card once
+                self._note_strays(bracket)
+
+        self.tether.persist(
+            work,
+            progress=lambda: len(bracket.arrivals),
+            lost=lost,
+            back=lambda: self._tell(EventKind.BACK, bracket, "the camera answers again"),
+            scene=bracket.scene_id,
+        )
+
+    @contextmanager
+    def _ready(self, plan: BracketPlan) -> Iterator[None]:
+        body = self.tether.body
+        body.configure(plan.iso_set, self.tether.keep)
+        with body.released_by(plan.release, self.tether.keep):
+            try:
+                yield
+            except CameraLostError:
+                self.tether.drop()  # nothing can be put back through it: libgphoto2 would answer from memory
+                raise
+
+    def _shoot_missing(self, bracket: Bracket) -> None:
+        while bracket.missing:
+            for index in bracket.missing:
+                self._shoot_one(bracket, index)
+                self._note_findings(bracket, wait=False)
+            self._note_findings(bracket, wait=True)
+        self._note_findings(bracket, wait=True)
+
+    def _shoot_one(self, bracket: Bracket, index: int) -> None:
+        shot, plan, body = bracket.shot(index), bracket.plan, self.tether.body
+        self._tell(EventKind.SET, bracket, index=index)
+        body.set_shutter(shot.shutter, self.tether.keep)
+        check_disk(self.store.root, frames=1)
+        self._journal.record("shot", scene=bracket.scene_id, attempt=bracket.attempt, index=index)
+        bracket.intended[index] = self.clock.now()
+        self._tell(EventKind.SETTLE if plan.settle_s else EventKind.EXPOSE, bracket, index=index)
+        body.expose(shot.true_s, plan.release, plan.settle_s, self.clock)
+        start = self.clock.now()
+        self._tell(EventKind.EXPOSE, bracket, index=index)
+        file = await_file(self.tether.camera, shot.true_s / self.clock.scale, self.tether.known)
+        self._bring_home(bracket, index, file, start, self.clock.now())
+
+    # Bring frames home.
+
+    def _collect(self, bracket: Bracket) -> None:
+        """Bring home what the card holds of this bracket, after a connection broke or a program was killed."""
+        last_utc, found = bracket.last_utc, bool(bracket.arrivals)
+        for index in bracket.open_intents:
+            file = self._find_on_card(bracket, index)
+            if file is None:
+                del bracket.intended[index]
+                continue
+            self._tell(EventKind.FOUND, bracket, f"{file.name} was on the card", index=index)
+            self._bring_home(bracket, index, file, bracket.intended[index], self.clock.now())
+        gap_s = 0.0 if last_utc is None else (self.clock.now() - last_utc).total_seconds()
+        if found and gap_s > self.diligence.longest_gap_s:
+            raise _AgainError(f"interrupted for {gap_s / 60:.0f} min: light or framing may have changed")
+
+    def _note_strays(self, bracket: Bracket) -> None:
+        """Write down what else the camera exposed; it stays on the card."""
+        for file in self.tether.new_files():
+            self._call_stray(bracket, file, "it belongs to no shot")
+
+    def _call_stray(self, bracket: Bracket, file: CardFile, reason: str) -> None:
+        self._journal.record("stray", scene=bracket.scene_id, card=str(file), reason=reason)
+        self.tether.consider_known([file])
+        self._tell(EventKind.WARNING, bracket, f"{file.name} stays on the card: {reason}")
+
+    def _find_on_card(self, bracket: Bracket, index: int) -> CardFile | None:
+        """The file of a shot that nobody announced; waits until its exposure must be over."""
+        shot = bracket.shot(index)
+        over = bracket.intended[index] + timedelta(seconds=2 * bracket.plan.settle_s + shot.true_s + LATE_S)
+        return self.tether.find_on_card(lambda file: self._is_of(file, bracket, index), lambda: self.clock.now() > over)
+
+    def _is_of(self, file: CardFile, bracket: Bracket, index: int) -> bool:
+        """Whether a file on the card is this shot's frame. One that is not stays there, and is named in the journal."""
+        part = self.store.root / f".{file.name}.part"
+        home = {arrival.sha256 for arrival in bracket.arrivals.values()}
+        stranger = mismatch(self.tether.camera, file, part, expectation(bracket, index), home)
+        if stranger is not None:
+            self._call_stray(bracket, file, stranger)
+        return stranger is None
+
+    def _bring_home(self, bracket: Bracket, index: int, file: CardFile, start: datetime, end: datetime) -> None:
+        """Fetch one frame, make sure it is whole, name it, and have it looked into."""
+        self._tell(EventKind.FETCH, bracket, index=index)
+        target = self._ledger.free_path(bracket, bracket.shot(index), Path(file.name).suffix.lstrip("."))
+        size, digest = self._fetch(file, part_of(target))
+        arrival = Arrival(
+            index=index,
+            card=str(file),
             path=target.relative_to(self.store.root).as_posix(),
-            role=shot.role,
             size_bytes=size,
             sha256=digest,
-            camera=self._camera_body(raw),
-            lens=raw.exif.lens or self.camera.find("lensname") or "",
-            iso=Iso(requested=plan.iso_requested, set=plan.iso_set, exif=raw.exif.iso),
-            exposure=Exposure(
-                requested_s=shot.requested_s,
-                nominal_s=shot.nominal_s,
-                true_s=shot.true_s,
-                exif_s=raw.exif.exposure_s,
-            ),
-            aperture=raw.exif.aperture or None,
             start_utc=start,
             end_utc=end,
-            release=plan.release,
-            settle_s=plan.settle_s,
-            black=raw.black,
-            white=raw.white,
-            battery=self.camera.find("batterylevel") or "",
+            battery=self.tether.camera.find("batterylevel") or "",
         )
-        return frame, exif_contradiction(frame)
+        self._accept(bracket, arrival)
 
-    def _free_path(self, scene_id: int, shot: Shot, extension: str) -> Path:
-        """The first SID name of this scene and exposure that no file has yet."""
-        folder = self.store.root / shot.role
-        folder.mkdir(exist_ok=True)
-        for sequence in range(100):
-            path = folder / str(FrameName(scene_id, sequence, shot.nominal_s, extension))
-            if not path.exists():
-                return path
-        raise UsageError(f"scene {scene_id:05d} already has 100 frames of {shot.nominal_s:g} s: take another scene")
+    def _accept(self, bracket: Bracket, arrival: Arrival) -> None:
+        """A frame is whole: write down that it came, give it its name, and have it looked into."""
+        self._ledger.accept(bracket, arrival)
+        self._tell(EventKind.HOME, bracket, arrival.path, index=arrival.index)
+        self.tether.consider_known([card_file(arrival.card)])
+        self._look_into(bracket, arrival.index)
 
-    def _camera_body(self, raw: RawFrame) -> CameraBody:
-        camera = CameraBody(
-            model=raw.exif.model or self.camera.find("cameramodel") or "",
-            serial=raw.exif.serial or self.camera.find("eosserialnumber") or "",
-            firmware=raw.exif.firmware or self.camera.find("deviceversion") or "",
-            simulated=raw.exif.simulated,
-        )
-        self.store.add_camera(camera)
-        return camera
+    def _fetch(self, file: CardFile, part: Path) -> tuple[int, str]:
+        return fetch(self.tether.camera, file, part, twice=self.diligence.read_twice)
+
+    # Look into frames.
+
+    def _look_into(self, bracket: Bracket, index: int) -> None:
+        arrival, first = bracket.arrivals[index], bracket.arrivals.get(0)
+        long = None if index == 0 or first is None else self.store.root / first.path
+        expected = expectation(bracket, index)
+        self._looking.append((index, self.inspector.submit(self.store.root / arrival.path, expected, long)))
+
+    def _note_findings(self, bracket: Bracket, *, wait: bool) -> None:
+        """Take what the inspector has found out, in the order of the shots."""
+        while self._looking and (wait or self._looking[0][1].done()):
+            index, looking = self._looking[0]
+            try:
+                found = looking.result()
+            except RawError as error:
+                self._fetch_again(bracket, index, str(error))
+            else:
+                self._note(bracket, index, found)
+            del self._looking[0]
+
+    def _note(self, bracket: Bracket, index: int, found: Inspection) -> None:
+        frame = self._ledger.frame_of(bracket, index, found, self.tether.reported)
+        if found.contradiction is not None and self._may_reshoot(bracket, index):
+            self._shoot_again(bracket, index, frame, found.contradiction)
+            return
+        self._ledger.count(bracket, index, frame)
+        self._tell(EventKind.FRAME, bracket, _verdict_in_words(found), index=index, frame=frame)
+        for warning in found.warnings:
+            self._tell(EventKind.WARNING, bracket, f"{frame.path}: {warning}", index=index)
+        if found.contradiction is not None:
+            self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {found.contradiction}", index=index)
+        trouble = unusable(frame.role, bracket.true_ratio(index), found)
+        if trouble is not None and bracket.attempt <= self.diligence.retries:
+            raise _AgainError(trouble)
+        if trouble is not None:
+            self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {trouble}", index=index)
+
+    # Once more.
+
+    def _fetch_again(self, bracket: Bracket, index: int, reason: str) -> None:
+        """A frame that cannot be decoded may have been spoilt on the way: the card still has it."""
+        arrival = bracket.arrivals[index]
+        spoilt = self.store.root / arrival.path
+        size, digest = self._fetch(card_file(arrival.card), part_of(spoilt))
+        if digest == arrival.sha256:  # so it lies on the card
+            part_of(spoilt).unlink()
+            move(spoilt, numbered(self.store.root / "discarded" / "unreadable" / spoilt.name))
+            self._forget(bracket, index, reason)
+            return
+        self._accept(bracket, arrival.replace(sha256=digest, size_bytes=size))
+        self._tell(EventKind.AGAIN, bracket, f"fetched again: {reason}", index=index)
+
+    def _may_reshoot(self, bracket: Bracket, index: int) -> bool:
+        again = [
+            event
+            for event in self._journal.events()
+            if (event["event"], event.get("scene"), event.get("index")) == ("again", bracket.scene_id, index)
+        ]
+        return len(again) < self.diligence.retries
+
+    def _shoot_again(self, bracket: Bracket, index: int, frame: Frame, reason: str) -> None:
+        self._ledger.set_aside(bracket.scene_id, (frame,), reason)
+        self._forget(bracket, index, reason)
+
+    def _forget(self, bracket: Bracket, index: int, reason: str) -> None:
+        """The shot has to be made again."""
+        self._journal.record("again", scene=bracket.scene_id, attempt=bracket.attempt, index=index, reason=reason)
+        bracket.forget(index)
+        self._tell(EventKind.AGAIN, bracket, f"{reason}; shooting it again", index=index)
+
+    def _discarded(self, bracket: Bracket, reason: str) -> Bracket:
+        """Set aside what this attempt brought, and begin the next one."""
+        for index, looking in self._looking:
+            with suppress(RawError):
+                bracket.frames[index] = self._ledger.frame_of(bracket, index, looking.result(), self.tether.reported)
+        self._looking.clear()
+        self._journal.record("discard", scene=bracket.scene_id, attempt=bracket.attempt, reason=reason)
+        self._ledger.set_aside(bracket.scene_id, tuple(bracket.frames.values()), reason)
+        self._tell(EventKind.AGAIN, bracket, f"{reason}; shooting the bracket again")
+        return self._begun(bracket.next_attempt())
+
+    def _tell(
+        self,
+        kind: EventKind,
+        bracket: Bracket,
+        text: str = "",
+        *,
+        index: int | None = None,
+        frame: Frame | None = None,
+        result: Scene | None = None,
+    ) -> None:
+        shot = None if index is None else bracket.shot(index)
+        self.watch(Event(kind, bracket.scene_id, text, index, shot, frame, result))
 
 
-def check_disk(folder: Path, plan: BracketPlan) -> None:
-    """Raise UsageError where the disk below ``folder`` cannot hold the bracket."""
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
-    needed = plan.shutter_actuations * _RAW_SIZE_BYTES
-    if free < needed:
-        raise UsageError(f"{existing} has {free / 1e6:.0f} MB left, the bracket needs {needed / 1e6:.0f}: make room")
-
-
-def with_frame(scene: Scene, frame: Frame, shot: Shot) -> Scene:
-    """The scene with one more frame and the pair it makes with the first long."""
-    longs = [known for known in scene.frames if known.role == "long"]
-    scene = scene.replace(frames=(*scene.frames, frame))
-    if not longs:
-        return scene
-    ratio = Ratio(nominal=shot.ratio_nominal, true=longs[0].exposure.true_s / frame.exposure.true_s)
-    pair = Pair(frame=frame.path, reference=longs[0].path, ratio=ratio)
-    return scene.replace(closing=pair) if frame.role == "long" else scene.replace(pairs=(*scene.pairs, pair))
-
-
-def exif_contradiction(frame: Frame) -> str | None:
-    """Why the file's EXIF is not what was set; None where it agrees or is silent."""
-    if frame.iso.exif is not None and frame.iso.exif != frame.iso.set:
-        return f"{frame.path} says ISO {frame.iso.exif}, but ISO {frame.iso.set} was set"
-    exif_s, nominal_s = frame.exposure.exif_s, frame.exposure.nominal_s
-    if exif_s is not None and abs(exif_s / nominal_s - 1) > _EXIF_TOLERANCE:
-        return f"{frame.path} says {exif_s:g} s, but {nominal_s:g} s was set"
+def unusable(role: str, true_ratio: float, found: Inspection) -> str | None:
+    """Why a bracket is of no use with this frame; None where nothing speaks against it."""
+    if found.detail is not None and found.detail < _BLUR_LIMIT:
+        return f"the closing long has {found.detail:.0%} of the first one's detail: the focus or the camera moved"
+    compared = found.comparison
+    if compared is None:
+        return None
+    if compared.verdict is Verdict.MISALIGNED:
+        return compared.reasons[0]
+    if compared.ratio is None:
+        return None
+    brighter, doubt = true_ratio / compared.ratio - 1, _SIGMAS * compared.ratio_sigma / true_ratio
+    if role == "long" and abs(brighter) > _DRIFT + doubt:
+        return f"the closing long is {abs(brighter):.1%} {_than(brighter)} than the first: the light drifted"
+    if role == "short" and abs(brighter) > _FLICKER + doubt:
+        return f"the short is {abs(brighter):.0%} {_than(brighter)} than its shutter time says: the light flickers"
     return None
+
+
+def _verdict_in_words(found: Inspection) -> str:
+    """How a frame compares with the first long; empty where it was not compared."""
+    compared = found.comparison
+    if compared is None:
+        return ""
+    if compared.verdict is Verdict.ALIGNED:
+        return str(compared.verdict)
+    return f"{compared.verdict}: {compared.reasons[0]}"
+
+
+def _than(brighter: float) -> str:
+    return "brighter" if brighter > 0 else "darker"
+
+
+def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[CardFile]:
+    """Files on the card that an interrupted bracket has nothing to do with, or that came home already."""
+    known: set[CardFile] = set()
+    listed: set[CardFile] = set()
+    for event in events:
+        match event["event"]:
+            case "connected":
+                listed = {card_file(path) for path in event["card"]}
+            case "bracket" if event["scene"] == scene_id and event.get("attempt", 1) == 1:
+                known = set(listed)
+            case "deleted":
+                known.discard(card_file(event["card"]))
+                listed.discard(card_file(event["card"]))
+            case _ if card := accounted_for(event):
+                known.add(card_file(card))
+                listed.add(card_file(card))
+    return known
+
+
+def check_disk(folder: Path, frames: int) -> None:
+    """Raise UsageError where the disk below ``folder`` cannot hold so many frames."""
+    free, needed = disk_free_bytes(folder), frames * RAW_SIZE_BYTES
+    if free < needed:
+        raise UsageError(f"the disk of {folder} has {free / 1e6:.0f} MB left, {needed / 1e6:.0f} are needed: make room")
+
+
+def disk_free_bytes(folder: Path) -> int:
+    """Room on the disk where ``folder`` is, or would be."""
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    return shutil.disk_usage(existing).free

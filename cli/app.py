@@ -12,10 +12,13 @@ import typer
 from typer.core import TyperGroup
 
 from sidcap.cli import (
+    camera,
     demo,
     evaluate,
+    recover,
     schema,
     shoot,
+    shoot_darks,
     simulate_camera,
     train,
     validate,
@@ -23,6 +26,9 @@ from sidcap.cli import (
 )
 from sidcap.cli.screen import INTERRUPTED, complain
 from sidcap.data_manifest.errors import SidcapError
+
+_WrongUsage: Any = typer.BadParameter.__base__
+"""What typer raises for an option it does not know or a value it cannot read; it has no public name."""
 
 
 class _Commands(TyperGroup):
@@ -33,6 +39,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except SidcapError as error:
             complain(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except _WrongUsage as error:
+            complain(error.format_message())
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             complain("interrupted; what was written until then stays, and `sidcap validate` tells what is incomplete")
@@ -68,6 +77,9 @@ def main(
 
 
 app.command("shoot")(shoot.shoot)
+app.command("shoot-darks")(shoot_darks.shoot_darks)
+app.command("recover")(recover.recover)
+app.add_typer(camera.app, name="camera")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sidcap.cli.bracket_screen import BracketScreen, show_plan
 from sidcap.cli.evaluate import evaluate_showing_progress, show_scores
+from sidcap.cli.evening import Evening
+from sidcap.cli.gear import Gear
+from sidcap.cli.order import Book, Destination, Wish
 from sidcap.cli.screen import INTERRUPTED, console, without_c_chatter
-from sidcap.cli.shoot import shoot_bracket, show_plan
 from sidcap.cli.train import Device, train_showing_progress
 from sidcap.cli.verify_alignment import show_verdicts
 from sidcap.data_manifest.errors import UsageError
-from sidcap.data_manifest.words import Split
+from sidcap.data_manifest.words import Release, Split
 
 if TYPE_CHECKING:
+    from sidcap.capture.simulated import SimulatedCamera
     from sidcap.data_manifest.store import Store
 
 _SCENES = (
@@ -26,6 +31,7 @@ _SCENES = (
     (5, Split.TRAIN),
     (10001, Split.TEST),
 )
+_WISH = Wish(iso=12600, ratios=(100, 250, 300), long_s=10, repeats=1, release=Release.MIRROR_LOCKUP, settle_s=2)
 _TIME_SCALE = 20.0
 _SEED = 1
 _PATCH = 128
@@ -61,26 +67,31 @@ def demo(
 
 
 def _shoot(store: Store) -> None:
-    from sidcap.capture import Camera, Clock, plan_bracket
     from sidcap.capture.simulated import SimulatedCamera
 
-    missing = [(scene, split) for scene, split in _SCENES if not store.scene_path(scene).exists()]
+    book = Book.at(store.root, must_exist=True)
+    missing = [
+        (scene, split) for scene, split in _SCENES if scene in book.interrupted or not store.scene_path(scene).exists()
+    ]
     if not missing:
         console.print("all scenes are there already")
         return
     simulated = SimulatedCamera(size="small", time_scale=_TIME_SCALE, seed=_SEED)
-    with without_c_chatter(), simulated, Camera(simulated.port_string) as camera:
-        plan = plan_bracket(
-            iso=12600,
-            ratios=[100, 250, 300],
-            long_s=10,
-            iso_labels=camera.choices("iso"),
-            shutter_labels=camera.choices("shutterspeed"),
-        )
+    gear, screen = Gear(store.root, simulated.port_string, time_scale=_TIME_SCALE), BracketScreen()
+    with without_c_chatter(), simulated, gear.connected() as (tether, _):
+        plan = _WISH.plan(tether.body)
         show_plan(plan)
-        for scene, split in missing:
-            simulated.scene = scene
-            shoot_bracket(camera, Clock(_TIME_SCALE), store.root, scene, split, plan)
+        with gear.session(tether, None, screen) as session:
+            evening = Evening(session, screen, book.tally, Destination(), compose=partial(_turn, simulated))
+            for number, (scene, split) in enumerate(missing, start=1):
+                if scene in book.interrupted:
+                    evening.resume(book.interrupted[scene])
+                else:
+                    evening.shoot(scene, split, plan, to_come=len(missing) - number)
+
+
+def _turn(simulated: SimulatedCamera, scene_id: int) -> None:
+    simulated.scene = scene_id
 
 
 def _verify(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,17 @@ def complain(message: str) -> None:
 def warn(message: str) -> None:
     """One line the user should know, though nothing failed."""
     console.print(f"[yellow]note:[/] {_plain(message)}", soft_wrap=True)
+
+
+def ask(question: str) -> str:
+    """A person's answer, without white space around it. EOFError where standard input has ended."""
+    console.print(_plain(question), end=" ", soft_wrap=True)
+    line = sys.stdin.readline()
+    if not sys.stdin.isatty():
+        console.print(_plain(line.strip()))  # a terminal shows what is typed, a pipe does not
+    if not line:
+        raise EOFError
+    return line.strip()
 
 
 def progress() -> Progress:
@@ -67,6 +79,22 @@ def print_json(document: BaseModel | dict[str, Any]) -> None:
 def _plain(message: str) -> str:
     """Keep rich from reading file names in brackets as markup."""
     return message.replace("[", r"\[")
+
+
+@contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Let a terminal that closes, or a machine that shuts down, end a session as Ctrl-C does, the camera put back."""
+    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {end: signal.signal(end, _interrupt) for end in ends}
+    try:
+        yield
+    finally:
+        for end, handler in before.items():
+            signal.signal(end, handler)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager

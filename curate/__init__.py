@@ -2,7 +2,7 @@
 
 from sidcap.curate.registration import Problem, Reference, Registration, register
 from sidcap.curate.verdict import judge
-from sidcap.curate.verify import verify_dataset, verify_scene
+from sidcap.curate.verify import noise_of, verify_dataset, verify_scene
 from sidcap.data_manifest.noise import NoiseModel
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Reference",
     "Registration",
     "judge",
+    "noise_of",
     "register",
     "verify_dataset",
     "verify_scene",

@@ -76,7 +76,7 @@ def _verified(store: Store, scene: Scene, reference_path: str, tolerance_px: flo
     pairs = [pair for pair in scene.all_pairs if pair.reference == reference_path]
     try:
         long = _read(store, scene.frame(reference_path))
-        noise = _noise_of(long)
+        noise = noise_of(long)
         reference = Reference(long, noise)
     except SidcapError as error:
         yield from (_with(pair, tolerance_px, Verdict.UNDETERMINED, (str(error),)) for pair in pairs)
@@ -106,7 +106,8 @@ def _read(store: Store, frame: Frame) -> RawFrame:
     return raw
 
 
-def _noise_of(long: RawFrame) -> NoiseModel:
+def noise_of(long: RawFrame) -> NoiseModel:
+    """The noise model of the body and ISO that shot a frame. RegistrationError where there is none."""
     noise = published_noise(long.exif)
     if noise is None:
         camera = long.exif.model or "a camera that does not name itself"

@@ -10,6 +10,8 @@
     │   ├── CameraBusyError     it asked to be asked again
     │   ├── CameraLostError     the connection is gone; a new one is needed
     │   └── SettingError        it refused a setting, or has no such setting
+    ├── HookError               a command of the user's, run by a session, failed
+    ├── InspectionError         a frame cannot be looked into while the session goes on
     ├── RegistrationError       two frames cannot be compared
     └── TrainingError           a run cannot start, continue or be judged
 
@@ -59,6 +61,14 @@ class CameraLostError(CameraError):
 
 class SettingError(CameraError):
     """The camera has no such setting, or did not take the value."""
+
+
+class HookError(SidcapError):
+    """A command that the user gave a session failed; the session ended there."""
+
+
+class InspectionError(SidcapError):
+    """Frames cannot be looked into; they are safe, and the scene can be resumed."""
 
 
 class RegistrationError(SidcapError):

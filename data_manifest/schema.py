@@ -22,7 +22,7 @@ from pydantic import (
 
 from sidcap.data_manifest.words import SPLIT_OF_DIGIT, Release, Split, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the files this sidcap writes. Older ones are migrated on load, newer ones refused."""
 
 
@@ -142,6 +142,24 @@ class Frame(Record):
     """White level of this frame."""
     battery: str = ""
     """As the camera words it, for example ``75%``."""
+    card: str = ""
+    """Where the camera stored it, for example ``/store_00020001/DCIM/100CANON/IMG_0001.CR2``; empty where unknown."""
+    clipped: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the photosites that are white; None where nobody looked."""
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return PurePosixPath(self.path).name
+
+
+class Discarded(Record):
+    """A frame that counts for nothing any more, and why. Its file lies in ``discarded/``."""
+
+    frame: Frame
+    """The frame, with the path it has now."""
+    reason: str
+    """Why it was shot again, in words a photographer understands."""
 
 
 class Ratio(Record):
@@ -219,6 +237,8 @@ class Scene(Record):
     """Each short with the first long."""
     closing: Pair | None = None
     """The closing long with the first long: what moved or changed while the bracket was shot."""
+    discarded: tuple[Discarded, ...] = ()
+    """What was shot and then shot again: a bracket in which something moved, a frame that did not fit."""
     note: str = ""
     """A person's words about the scene."""
 
@@ -226,11 +246,12 @@ class Scene(Record):
     def _is_consistent(self) -> Self:
         if SPLIT_OF_DIGIT.get(self.id // 10000) != self.split or self.id % 10000 == 0:
             raise ValueError(f"scene {self.id:05d} cannot belong to split {self.split}")
-        paths = [frame.path for frame in self.frames]
+        paths = [frame.path for frame in self.all_frames]
         if len(set(paths)) != len(paths):
             raise ValueError("two frames share one path")
+        counting = {frame.path for frame in self.frames}
         for pair in self.all_pairs:
-            if missing := {pair.frame, pair.reference} - set(paths):
+            if missing := {pair.frame, pair.reference} - counting:
                 raise ValueError(f"a pair names {min(missing)!r}, which is not among the scene's frames")
         return self
 
@@ -238,6 +259,11 @@ class Scene(Record):
     def all_pairs(self) -> tuple[Pair, ...]:
         """The pairs and, last, the closing one."""
         return self.pairs if self.closing is None else (*self.pairs, self.closing)
+
+    @property
+    def all_frames(self) -> tuple[Frame, ...]:
+        """The frames and, last, the discarded ones."""
+        return (*self.frames, *(discarded.frame for discarded in self.discarded))
 
     @property
     def name(self) -> str:
@@ -265,3 +291,37 @@ class Dataset(Record):
     """Program and version, for example ``sidcap 0.1.0``."""
     cameras: tuple[CameraBody, ...] = ()
     """Every body that shot frames of this dataset."""
+
+
+class DarkFrame(Record):
+    """One frame shot with the cap on: what the sensor says without light."""
+
+    path: DatasetPath
+    """Where the file lies, relative to the dataset's folder."""
+    size_bytes: Annotated[int, Field(gt=0)]
+    """Size of the file."""
+    sha256: Sha256
+    """SHA-256 of the file, hexadecimal."""
+    camera: CameraBody
+    """The body that shot it."""
+    iso: Iso
+    """Sensitivity."""
+    exposure: Exposure
+    """Exposure time."""
+    start_utc: AwareDatetime
+    """When the shutter was released, by the host's clock."""
+    black: BlackLevel
+    """Black level of this frame, from its masked pixels where it has some."""
+    mean_dn: tuple[float, float, float, float]
+    """Mean of the visible photosites, plane by plane in the order of the 2 x 2 colour filter array, black included."""
+    card: str = ""
+    """Where the camera stored it; empty where unknown."""
+
+
+class Calibration(Record):
+    """What ``calibration/calibration.json`` holds."""
+
+    schema_version: int = SCHEMA_VERSION
+    """Version of this file's structure."""
+    darks: tuple[DarkFrame, ...] = ()
+    """Dark frames of every body, ISO and exposure, in the order they were shot."""

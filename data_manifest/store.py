@@ -22,14 +22,16 @@ from pydantic import ValidationError
 
 from sidcap.data_manifest.errors import ManifestError, NewerSchemaError, UsageError
 from sidcap.data_manifest.naming import SCENES_PER_SPLIT, scene_id
-from sidcap.data_manifest.schema import SCHEMA_VERSION, CameraBody, Dataset, Record, Scene
+from sidcap.data_manifest.schema import SCHEMA_VERSION, Calibration, CameraBody, Dataset, Record, Scene
 from sidcap.data_manifest.words import Split
 
-R = TypeVar("R", Dataset, Scene)
+R = TypeVar("R", Dataset, Scene, Calibration)
 _LOCK_TIMEOUT_S = 10.0
 _HASH_BLOCK = 1 << 20
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda document: document,  # 2 adds discarded frames, cards and darks, each with a default
+}
 """Schema version -> the function that lifts a document of that version to the next one."""
 
 
@@ -157,6 +159,22 @@ class Store:
         with self.locked():
             changed = change(self.scene(scene))
             self.save_scene(changed)
+        return changed
+
+    @property
+    def _calibration_path(self) -> Path:
+        return self.root / "calibration" / "calibration.json"
+
+    def calibration(self) -> Calibration:
+        """What is known about the bodies' darkness; empty where nothing was shot yet."""
+        return _load(self._calibration_path, Calibration) if self._calibration_path.exists() else Calibration()
+
+    def change_calibration(self, change: Callable[[Calibration], Calibration]) -> Calibration:
+        """Read the calibration, change it, write it back, all under the lock. Gives the changed one."""
+        with self.locked():
+            changed = change(self.calibration())
+            self._calibration_path.parent.mkdir(exist_ok=True)
+            write_atomic(self._calibration_path, _to_json(changed))
         return changed
 
     def next_scene_id(self, split: Split) -> int:

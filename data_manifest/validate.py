@@ -9,8 +9,10 @@ from pathlib import Path
 
 from sidcap.data_manifest.errors import ManifestError, RawError
 from sidcap.data_manifest.raw import read_raw
-from sidcap.data_manifest.schema import Frame, Record, Scene
+from sidcap.data_manifest.schema import DarkFrame, Frame, Record, Scene
 from sidcap.data_manifest.store import Store, sha256_of
+
+FRAME_FOLDERS = ("long", "short", "discarded", "calibration/darks")
 
 
 class Finding(Record):
@@ -49,7 +51,11 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
         except ManifestError as error:
             path = f"scenes/{scene_id:05d}.json"
             findings.append(Finding(path=path, problem=str(error).removeprefix(f"{store.root / path}: ")))
-    frames = [frame for scene in scenes for frame in scene.frames]
+    frames: list[Frame | DarkFrame] = [frame for scene in scenes for frame in scene.all_frames]
+    try:
+        frames += store.calibration().darks
+    except ManifestError as error:
+        findings.append(Finding(path="calibration/calibration.json", problem=str(error)))
     findings += [finding for scene in scenes for finding in _incomplete(scene)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # LibRaw and hashlib both work outside the interpreter lock
         for done, problem in enumerate(pool.map(lambda frame: frame_problem(store, frame), frames), start=1):
@@ -61,7 +67,7 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
     return Report(scenes=len(scenes), frames=len(frames), findings=tuple(findings))
 
 
-def frame_problem(store: Store, frame: Frame) -> str | None:
+def frame_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
     """Why a frame cannot be used; None where it is as its record says."""
     try:
         path = store.path(frame.path)
@@ -83,15 +89,15 @@ def _incomplete(scene: Scene) -> Iterator[Finding]:
     if not scene.complete:
         problem = (
             f"is incomplete: the bracket was interrupted after {len(scene.frames)} frames; "
-            "shoot the scene again, under the next number"
+            "`sidcap shoot --resume` completes it"
         )
         yield Finding(path=f"scenes/{scene.name}.json", problem=problem)
 
 
 def _strangers(store: Store, known: set[str]) -> Iterator[Finding]:
     """Files in the frame folders that no scene names."""
-    for folder in ("long", "short"):
-        for path in sorted(Path(store.root / folder).glob("*")):
+    for folder in FRAME_FOLDERS:
+        for path in sorted(Path(store.root / folder).glob("[!.]*")):
             relative = path.relative_to(store.root).as_posix()
-            if relative not in known:
+            if path.is_file() and relative not in known:
                 yield Finding(path=relative, problem="belongs to no scene: move it away, or import it")

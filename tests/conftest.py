@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sidcap.capture import Camera, Clock, Session, body_of, plan_bracket
+from sidcap.capture import Clock, Inspector, Session, Tether, plan_bracket
+from sidcap.capture.journal import Journal
 from sidcap.capture.simulated import SimulatedCamera
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
@@ -30,15 +31,16 @@ def _shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ["HOME"] = str(folder)  # libgphoto2 keeps settings there
     store = Store.create(folder / "dataset")
     try:
-        with SimulatedCamera(size="small", time_scale=TIME_SCALE) as simulated, Camera(simulated.port_string) as camera:
+        simulated = SimulatedCamera(size="small", time_scale=TIME_SCALE)
+        tether = Tether(simulated.port_string, Journal(store.journal_path))
+        with simulated, Inspector() as inspector, Session(tether, store, Clock(TIME_SCALE), inspector) as session:
             plan = plan_bracket(
                 iso=12600,
                 ratios=[30, 100],
                 long_s=10,
-                iso_labels=camera.choices("iso"),
-                shutter_labels=camera.choices("shutterspeed"),
+                iso_labels=tether.body.iso_labels(),
+                shutter_labels=tether.body.shutter_labels(),
             )
-            session = Session(camera, body_of(camera), store, Clock(TIME_SCALE))
             for scene, split in ((1, Split.TRAIN), (10001, Split.TEST)):
                 simulated.scene = scene
                 session.shoot(scene, split, plan)

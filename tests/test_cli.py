@@ -16,7 +16,18 @@ from sidcap.cli import app
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Verdict
 
-COMMANDS = ("shoot", "verify-alignment", "train", "evaluate", "validate", "schema", "simulate-camera", "demo")
+COMMANDS = (
+    "shoot",
+    "shoot-darks",
+    "recover",
+    "verify-alignment",
+    "train",
+    "evaluate",
+    "validate",
+    "schema",
+    "simulate-camera",
+    "demo",
+)
 TRAIN = ("train", "--epochs", "2", "--patch", "16", "--depth", "-2", "--sample-every", "2", "--device", "cpu")
 
 
@@ -138,13 +149,17 @@ def test_shoot_verify_and_validate_on_the_simulated_camera() -> None:
 def test_a_camera_that_vanishes_is_one_line_and_costs_no_frame(tmp_path: Path) -> None:
     pulled = Fault.parse("cable-pulled@exposure:3")
     with SimulatedCamera(size="small", time_scale=40, faults=[pulled]) as simulated:
-        arguments = ("--camera", simulated.port_string, "--release", "plain")
+        arguments = ("--camera", simulated.port_string, "--release", "plain", "--patience", "0", "--time-scale", "40")
         result = run("shoot", "--iso", "12600", "--ratios", "100,300", *arguments)
-    assert result.exit_code == 1
-    assert "check cable and battery" in result.stderr.splitlines()[-1]
-    assert len(list((tmp_path / "dataset").glob("*/*.CR2"))) == len(Store.open(Path("dataset")).scene(1).frames) == 2
-    checked = run("validate", "--json")
-    assert [finding["path"] for finding in json.loads(checked.stdout)["findings"]] == ["scenes/00001.json"]
+        assert result.exit_code == 1
+        assert "check that it is on and connected" in result.stderr.splitlines()[-1]
+        assert len(list((tmp_path / "dataset").glob("*/*.CR2"))) == 2
+        checked = run("validate", "--json")
+        assert "scenes/00001.json" in [finding["path"] for finding in json.loads(checked.stdout)["findings"]]
+        simulated.plug_in()
+        assert run("shoot", "--resume", "--camera", simulated.port_string, "--time-scale", "40").exit_code == 0
+    assert len(Store.open(Path("dataset")).scene(1).frames) == 4
+    assert run("validate").exit_code == 0
 
 
 def test_train_and_evaluate_on_verified_pairs(dataset: Path) -> None:

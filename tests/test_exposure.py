@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidcap.capture.exposure import parse_shutter, shutters, true_seconds
+from sidcap.capture.exposure import offer, parse_shutter, true_seconds
 from sidcap.capture.plan import plan_bracket
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.words import Release
@@ -19,10 +19,13 @@ EOS_6D_ISO = (
     "16000 20000 25600"
 ).split()
 EOS_6D_SHUTTER = (
-    "bulb 30 25 20 15 13 10.3 8 6.3 5 4 3.2 2.5 2 1.6 1.3 1 0.8 0.6 0.5 0.4 0.3 1/4 1/5 1/6 1/8 1/10 1/13 1/15 1/20 "
+    "30 25 20 15 13 10.3 8 6.3 5 4 3.2 2.5 2 1.6 1.3 1 0.8 0.6 0.5 0.4 0.3 1/4 1/5 1/6 1/8 1/10 1/13 1/15 1/20 "
     "1/25 1/30 1/40 1/50 1/60 1/80 1/100 1/125 1/160 1/200 1/250 1/320 1/400 1/500 1/640 1/800 1/1000 1/1250 1/1600 "
     "1/2000 1/2500 1/3200 1/4000"
 ).split()
+
+
+BULB_TOO = ["bulb", *EOS_6D_SHUTTER]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_what_is_no_time_is_left_out(label: str) -> None:
 
 
 def test_the_6d_runs_exact_third_stops_from_32_s_to_1_4096() -> None:
-    steps = shutters(EOS_6D_SHUTTER)
+    steps = offer(EOS_6D_SHUTTER).timed
     assert len(steps) == 52
     ratios = [slow.true_s / fast.true_s for slow, fast in pairwise(steps)]
     assert ratios == pytest.approx([2 ** (1 / 3)] * 51)
@@ -77,10 +80,26 @@ CASES = [
     Case("ratio 1e9", {"ratios": [1e9]}, refused="1.3 to 41285"),
     Case("ratio nan", {"ratios": [float("nan")]}, refused="impossible"),
     Case("no ratio", {"ratios": []}, refused="at least one ratio"),
-    Case("a long beyond the dial", {"long_s": 60}, refused="give --long within"),
+    Case("a long beyond the dial", {"long_s": 60}, refused="give --long within that; with the mode dial on B"),
+    Case("all in bulb", {"shutter_labels": ["bulb"], "long_s": 60, "ratios": [4, 30]}, ["bulb"] * 4, [1, 4, 30, 1]),
+    Case("a short too short for bulb", {"shutter_labels": ["bulb"], "long_s": 60}, refused="ratios up to 60, or turn"),
+    Case("a long too short for bulb", {"shutter_labels": ["bulb"], "long_s": 0.5}, refused="1 to 3600 s in bulb, not"),
+    Case("a bulb of days", {"shutter_labels": BULB_TOO, "long_s": 1e6}, refused="1/4000 to 30 s and 1 to 3600 s in"),
+    Case(
+        "a camera with bulb beside its times",
+        {"shutter_labels": BULB_TOO, "long_s": 60, "ratios": [8, 100]},
+        ["bulb", "8", "0.6", "bulb"],
+        [1, 7.5, 95.2, 1],
+    ),
+    Case(
+        "what can be timed is not held",
+        {"shutter_labels": BULB_TOO, "long_s": 33},
+        ["30", "0.3", "1/8", "1/10", "30"],
+        [1, 101.6, 256, 322.5, 1],
+    ),
     Case("a long of nothing", {"long_s": 0}, refused="impossible"),
     Case("settling until the mirror drops", {"settle_s": 40}, refused="mirror drops"),
-    Case("a camera off M", {"shutter_labels": ["bulb"]}, refused="mode dial to M"),
+    Case("a camera off M", {"shutter_labels": ["Auto"]}, refused="mode dial to M"),
     Case("a camera on automatic ISO", {"iso_labels": ["Auto"]}, refused="Auto ISO"),
 ]
 
@@ -128,3 +147,20 @@ def test_a_served_ratio_is_within_a_third_of_a_stop(ratio: float, long_s: float)
     except UsageError:
         return
     assert abs(plan.shots[1].ratio_difference) < 0.27
+
+
+@given(st.floats(1.01, 5000), st.floats(1, 3600))
+def test_in_bulb_a_ratio_is_exact_or_refused(ratio: float, long_s: float) -> None:
+    labels = {"iso_labels": EOS_6D_ISO, "shutter_labels": ["bulb"]}
+    if long_s / ratio < 1:
+        with pytest.raises(UsageError, match="turn the mode dial to M"):
+            plan_bracket(iso=100, ratios=[ratio], long_s=long_s, **labels)
+        return
+    plan = plan_bracket(iso=100, ratios=[ratio], long_s=long_s, **labels)
+    assert plan.shots[1].ratio_true == pytest.approx(ratio)
+    assert min(shot.true_s for shot in plan.shots) >= 1
+
+
+def test_exposures_in_bulb_are_announced() -> None:
+    plan = plan_bracket(iso=12800, ratios=[4], long_s=60, iso_labels=EOS_6D_ISO, shutter_labels=["bulb"])
+    assert plan.notes == ("3 exposures in bulb, timed by this computer and the cable: true times are less certain",)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sidcap.capture import Camera, Clock, Session, body_of, plan_bracket
+from sidcap.capture import Clock, Inspector, Session, Tether, plan_bracket
+from sidcap.capture.journal import Journal
 from sidcap.capture.simulated import Knock, SimulatedCamera, Surroundings
 from sidcap.curate import verify_scene
 from sidcap.data_manifest.schema import Alignment, Pair, Scene
@@ -21,15 +22,16 @@ def shot_and_verified(folder: Path, **camera_arguments: Any) -> Scene:
     """A bracket of ratios 100 and 300, shot through libgphoto2 on the simulated camera, and judged."""
     store = Store.create(folder / "set")
     simulated = SimulatedCamera(size="small", time_scale=TIME_SCALE, scene=2, seed=5, **camera_arguments)
-    with simulated, Camera(simulated.port_string) as camera:
+    tether = Tether(simulated.port_string, Journal(store.journal_path))
+    with simulated, Inspector() as inspector, Session(tether, store, Clock(TIME_SCALE), inspector) as session:
         plan = plan_bracket(
             iso=12600,
             ratios=[100, 300],
             long_s=10,
-            iso_labels=camera.choices("iso"),
-            shutter_labels=camera.choices("shutterspeed"),
+            iso_labels=tether.body.iso_labels(),
+            shutter_labels=tether.body.shutter_labels(),
         )
-        Session(camera, body_of(camera), store, Clock(TIME_SCALE)).shoot(1, Split.TRAIN, plan)
+        session.shoot(1, Split.TRAIN, plan)
     return verify_scene(store, 1)
 
 

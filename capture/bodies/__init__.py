@@ -1,13 +1,25 @@
 """What differs between camera bodies."""
 
+from __future__ import annotations
+
+from sidcap.capture.bodies.body import Body, Check, Keep
 from sidcap.capture.bodies.canon_eos import CanonEos
+from sidcap.capture.bodies.generic import GenericBody
+from sidcap.capture.bodies.nikon import Nikon
+from sidcap.capture.bodies.sony import Sony
 from sidcap.capture.camera import Camera
-from sidcap.data_manifest.errors import CameraError
+
+__all__ = ["Body", "Check", "Keep", "body_of"]
 
 
-def body_of(camera: Camera) -> CanonEos:
-    """How to drive the camera that is connected; CameraError where sidcap does not know its kind."""
-    model = camera.find("cameramodel") or "unknown"
+def body_of(camera: Camera) -> Body:
+    """How to drive the camera that is connected, by what it calls itself and what libgphoto2 takes it for."""
+    model = camera.find("cameramodel") or ""
+    makers = (camera.find("manufacturer") or "", camera.driver)
     if CanonEos.drives(model):
         return CanonEos(camera)
-    raise CameraError(f"sidcap cannot drive a {model!r} yet: it knows Canon EOS bodies")
+    if any(maker.startswith("Nikon") for maker in makers):
+        return Nikon(camera)
+    if any(maker.startswith("Sony") for maker in makers):
+        return Sony(camera)
+    return GenericBody(camera)

@@ -218,6 +218,10 @@ class SimulatedCamera:
         """Accepts connections again, on the same port, if it is on. What is on the card is still there."""
         self._command("plug in")
 
+    def mend_card(self) -> None:
+        """Somebody makes room on the card, and it can be read and written again. What was on it still is."""
+        self._command("mend card")
+
     def switch_off(self) -> None:
         """Switches it off by its switch: no connections until ``switch_on``. Settings and card stay."""
         self._command("switch off")

@@ -112,6 +112,8 @@ class CameraProcess:
                 self.body.switch_off()
             case "switch on":
                 self.body.switch_on()
+            case "mend card":
+                self.body.storage.mend_card()
             case _:
                 raise ValueError(f"no command {command!r}")
         if self._is_plugged_in and self.body.is_on:

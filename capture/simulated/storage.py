@@ -74,6 +74,12 @@ class Storage:
         self.count_available_shots()
         return ResponseCode.OK
 
+    def mend_card(self) -> None:
+        """There is room again, and the card can be read and written; what was on it still is."""
+        self.card.is_full = self.card.has_failed = False
+        self._state.set(PropertyCode.ErrorForDisplay, 0)
+        self.count_available_shots()
+
     def set_host_capacity(self, free_bytes: int) -> None:
         """The host says how much it can store; until then no frame goes to it alone."""
         self._host_capacity_bytes = free_bytes
