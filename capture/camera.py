@@ -104,25 +104,30 @@ class Camera:
 
     def close(self) -> None:
         """End the session; never raises, for the camera may be gone already. What is asked afterwards is refused."""
+        if self._is_closed:
+            return
         self._is_closed = True
-        with suppress(self._gp.GPhoto2Error), _descriptor_0_kept():
-            self._camera.exit()
+        with _descriptor_0_kept():
+            with suppress(self._gp.GPhoto2Error):
+                self._camera.exit()
+            # First let libgphoto2 forget the camera: later on it would close descriptors that are others' by then.
+            del self._camera
         _close_sockets(self._sockets & _sockets())
 
     @property
     def driver(self) -> str:
         """The model that libgphoto2 takes the camera for; ``PTP/IP Camera`` for every one on the network."""
-        return str(self._camera.get_abilities().model)
+        return str(self._call(lambda: self._camera.get_abilities()).model)
 
     @property
     def address(self) -> str:
         """The port at which libgphoto2 found the camera; another one after it was plugged in again."""
-        return str(self._camera.get_port_info().get_path())
+        return str(self._call(lambda: self._camera.get_port_info()).get_path())
 
     def free_bytes(self) -> int | None:
         """Room left on the cards; None where the camera does not tell."""
         try:
-            stores = self._call(self._camera.get_storageinfo)
+            stores = self._call(lambda: self._camera.get_storageinfo())
         except SettingError:
             return None
         told = [store.freekbytes for store in stores if store.fields & self._gp.GP_STORAGEINFO_FREESPACEKBYTES]
@@ -295,6 +300,8 @@ class Camera:
             _address(gp, camera, port if port is not None else the_only(detect()).port)
             camera.init()
         except gp.GPhoto2Error as error:
+            with _descriptor_0_kept():
+                del camera
             _close_sockets(_sockets() - others)
             raise _no_connection(gp, error.code, port) from error
         self._sockets = _sockets() - others

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -133,20 +133,22 @@ class Session:
     watch: Watcher = lambda _: None
     diligence: Diligence = Diligence()
     _looking: list[tuple[int, Looking]] = field(default_factory=list)
+    _claim: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as undo:
+            undo.enter_context(self.store.claimed())
+            undo.callback(self.tether.drop)  # nothing has been changed yet, and a camera serves one host at a time
             self.tether.connect()
-        except BaseException:
-            self.tether.drop()  # nothing has been changed yet, and a camera serves one host at a time
-            raise
+            self._claim = undo.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for line in self.tether.close(lambda text: self.watch(Event(EventKind.LOST, 0, text))):
-            self.watch(Event(EventKind.WARNING, 0, line))
+        with self._claim:
+            for line in self.tether.close(lambda text: self.watch(Event(EventKind.LOST, 0, text))):
+                self.watch(Event(EventKind.WARNING, 0, line))
 
     # Scenes.
 

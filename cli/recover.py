@@ -42,7 +42,7 @@ def recover(
     if (folder is None) == (camera is None):
         raise UsageError("name the card's folder, sidcap recover /media/EOS_DIGITAL/DCIM, or the camera with --camera")
     store = Store.open(dataset)
-    with without_c_chatter(), console.status("comparing with the dataset"):
+    with without_c_chatter(), store.claimed(), console.status("comparing with the dataset"):
         report = _from_camera(store, camera, dry_run) if folder is None else _from_folder(store, folder, dry_run)
     _show(report, dataset, dry_run)
     if json:

@@ -159,8 +159,9 @@ def _shoot(tether: Tether, dataset: Path, plan: DarkPlan, time_scale: float, *, 
         _wait_for_enter("press Enter to shoot it again")
 
     store = Store.create(dataset)
-    tether.connect()
-    Darkroom(tether, store, Clock(time_scale), light_fell=light_fell, took=_say, lost=warn).shoot(plan)
+    with store.claimed():
+        tether.connect()
+        Darkroom(tether, store, Clock(time_scale), light_fell=light_fell, took=_say, lost=warn).shoot(plan)
 
 
 def _say(dark: DarkFrame) -> None:

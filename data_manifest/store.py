@@ -103,6 +103,20 @@ class Store:
         except PermissionError as error:
             raise ManifestError(f"{self.root} cannot be written to: make it writable, or work on a copy") from error
 
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the only program that brings frames home to this dataset; one that is killed lets go.
+
+        ManifestError where another one is at it: what looks interrupted may be what that one is shooting.
+        """
+        try:
+            with FileLock(self.root / ".claim", timeout=0):
+                yield
+        except Timeout as error:
+            raise ManifestError(
+                f"another sidcap is shooting into {self.root}: wait for it, or give another --dataset"
+            ) from error
+
     def path(self, relative: str) -> Path:
         """The absolute path of a file of the dataset; ManifestError where a link leads out of it."""
         root = self.root.resolve()

@@ -36,7 +36,7 @@ from sidcap.capture.simulated import (
     Surroundings,
 )
 from sidcap.cli.comparison import compare
-from sidcap.data_manifest.errors import CameraError, CameraNotFoundError, SettingError, UsageError
+from sidcap.data_manifest.errors import CameraError, CameraNotFoundError, ManifestError, SettingError, UsageError
 from sidcap.data_manifest.schema import Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import validate
@@ -400,6 +400,18 @@ def test_a_full_disk_stops_before_the_shutter(
             shoot(simulated, store, inspector)
     assert simulated.shots == ()
     assert_all_is_well(simulated, store, resume(simulated, store, inspector))
+
+
+def test_two_programs_do_not_shoot_into_one_dataset(
+    simulated: SimulatedCamera, store: Store, inspector: Inspector
+) -> None:
+    with session_with(simulated, store, inspector) as first:
+        with (
+            pytest.raises(ManifestError, match="another sidcap is shooting"),
+            session_with(simulated, store, inspector),
+        ):
+            pass
+        assert first.shoot(1, Split.TRAIN, plan_for(first.tether)).complete
 
 
 def test_a_scene_is_never_shot_over(simulated: SimulatedCamera, store: Store, inspector: Inspector) -> None:
