@@ -16,11 +16,11 @@ import numpy as np
 
 from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
+from sidcap.capture.disk import check_disk
 from sidcap.capture.exposure import choose_exposure, choose_iso, in_bulb, offer
 from sidcap.capture.fetching import LATE_S, TRIES, await_file, card_file, fetch, is_whole, mismatch, move, part_of
 from sidcap.capture.inspection import Expectation, contradiction
 from sidcap.capture.journal import Journal, accounted_for
-from sidcap.capture.session import check_disk
 from sidcap.capture.tether import Tether
 from sidcap.data_manifest.errors import RawError, UsageError
 from sidcap.data_manifest.naming import seconds_text

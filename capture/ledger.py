@@ -122,6 +122,10 @@ class Ledger:
 
         self._finish_moving(self.store.change_scene(scene_id, change))
 
+    def set_unreadable_aside(self, arrival: Arrival) -> None:
+        """Keep a file that nobody can decode, and that no scene can name for that reason; the journal does."""
+        move(self.store.root / arrival.path, numbered(self.store.root / "discarded" / "unreadable" / arrival.name))
+
     def _finish_moving(self, scene: Scene) -> None:
         """Move the files of discarded frames that still lie where they counted."""
         for discarded in scene.discarded:

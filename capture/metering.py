@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.capture.clock import Clock
+from sidcap.capture.disk import check_disk
 from sidcap.capture.exposure import Offer, Shutter, choose_short, offer
 from sidcap.capture.fetching import LATE_S, await_file, fetch
 from sidcap.capture.journal import Journal
-from sidcap.capture.session import check_disk
 from sidcap.capture.tether import Tether
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.raw import RawFrame, read_raw

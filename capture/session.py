@@ -17,7 +17,6 @@ only then gets its own; the camera keeps its copy.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,7 +29,8 @@ from typing import Any, Self
 from sidcap.capture.bracket import Arrival, Bracket, unfinished
 from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
-from sidcap.capture.fetching import LATE_S, await_file, card_file, fetch, mismatch, move, numbered, part_of
+from sidcap.capture.disk import check_disk
+from sidcap.capture.fetching import LATE_S, await_file, card_file, fetch, mismatch, part_of
 from sidcap.capture.inspection import Inspection, Inspector, Looking
 from sidcap.capture.journal import Journal, accounted_for
 from sidcap.capture.ledger import Ledger, expectation
@@ -40,9 +40,6 @@ from sidcap.data_manifest.errors import CameraLostError, RawError, UsageError
 from sidcap.data_manifest.schema import Frame, Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
-
-RAW_SIZE_BYTES = 35_000_000
-"""Upper estimate of one raw file, to see before a shot whether the disk can hold it."""
 
 _DRIFT = 0.03
 """How far the light of the closing long may be from that of the first: the shutter is the same for both."""
@@ -392,7 +389,7 @@ class Session:
         size, digest = self._fetch(card_file(arrival.card), part_of(spoilt))
         if digest == arrival.sha256:  # so it lies on the card
             part_of(spoilt).unlink()
-            move(spoilt, numbered(self.store.root / "discarded" / "unreadable" / spoilt.name))
+            self._ledger.set_unreadable_aside(arrival)
             self._forget(bracket, index, reason)
             return
         self._accept(bracket, arrival.replace(sha256=digest, size_bytes=size))
@@ -419,8 +416,10 @@ class Session:
     def _discarded(self, bracket: Bracket, reason: str) -> Bracket:
         """Set aside what this attempt brought, and begin the next one."""
         for index, looking in self._looking:
-            with suppress(RawError):
+            try:
                 bracket.frames[index] = self._ledger.frame_of(bracket, index, looking.result(), self.tether.reported)
+            except RawError:
+                self._ledger.set_unreadable_aside(bracket.arrivals[index])
         self._looking.clear()
         self._journal.record("discard", scene=bracket.scene_id, attempt=bracket.attempt, reason=reason)
         self._ledger.set_aside(bracket.scene_id, tuple(bracket.frames.values()), reason)
@@ -491,16 +490,3 @@ def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[Card
                 known.add(card_file(card))
                 listed.add(card_file(card))
     return known
-
-
-def check_disk(folder: Path, frames: int) -> None:
-    """Raise UsageError where the disk below ``folder`` cannot hold so many frames."""
-    free, needed = disk_free_bytes(folder), frames * RAW_SIZE_BYTES
-    if free < needed:
-        raise UsageError(f"the disk of {folder} has {free / 1e6:.0f} MB left, {needed / 1e6:.0f} are needed: make room")
-
-
-def disk_free_bytes(folder: Path) -> int:
-    """Room on the disk where ``folder`` is, or would be."""
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    return shutil.disk_usage(existing).free

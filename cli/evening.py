@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_plan, spoken
 from sidcap.cli.order import Destination, Wish
 from sidcap.cli.screen import ask, complain, console, warn
-from sidcap.data_manifest.errors import CameraError, CameraLostError, RawError, UsageError
+from sidcap.data_manifest.errors import CameraError, CameraLostError, DiskFullError, RawError, UsageError
 from sidcap.data_manifest.words import Split
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class Evening:
         while True:
             try:
                 shoot()
-            except (CameraError, UsageError) as error:
+            except (CameraError, DiskFullError, UsageError) as error:
                 bracket = self._interrupted(scene_id)
                 complain(str(error))
                 if bracket is None:

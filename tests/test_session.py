@@ -36,7 +36,14 @@ from sidcap.capture.simulated import (
     Surroundings,
 )
 from sidcap.cli.comparison import compare
-from sidcap.data_manifest.errors import CameraError, CameraNotFoundError, ManifestError, SettingError, UsageError
+from sidcap.data_manifest.errors import (
+    CameraError,
+    CameraNotFoundError,
+    DiskFullError,
+    ManifestError,
+    SettingError,
+    UsageError,
+)
 from sidcap.data_manifest.schema import Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import validate
@@ -396,7 +403,7 @@ def test_a_full_disk_stops_before_the_shutter(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=10**9, used=10**9 - 10**6, free=10**6))
-        with pytest.raises(UsageError, match="make room"):
+        with pytest.raises(DiskFullError, match="make room"):
             shoot(simulated, store, inspector)
     assert simulated.shots == ()
     assert_all_is_well(simulated, store, resume(simulated, store, inspector))
