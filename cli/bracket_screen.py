@@ -64,10 +64,9 @@ class BracketScreen:
         self._status: Status | None = None
 
     @contextmanager
-    def of(self, scene_id: int, plan: BracketPlan) -> Iterator[None]:
+    def of(self, plan: BracketPlan) -> Iterator[None]:
         """While a bracket of this plan is shot; nothing changes on the screen before and after."""
         self._frames = len(plan.shots)
-        self.unusable.pop(scene_id, None)
         with console.status("") as self._status:
             yield
 

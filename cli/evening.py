@@ -94,6 +94,7 @@ class Evening:
         plan = self.plans[scene_id]
         self.check(plan)
         self.tally.remove(self._store.scene(scene_id))
+        self.screen.unusable.pop(scene_id, None)
         del self.plans[scene_id]
         self._complete(scene_id, plan, lambda: self.session.redo(scene_id, plan), to_come)
 
@@ -124,7 +125,7 @@ class Evening:
     def _complete(self, scene_id: int, plan: BracketPlan, shoot: Callable[[], Scene], to_come: int) -> None:
         self.compose(scene_id)
         began_s = time.monotonic()
-        with self.screen.of(scene_id, plan):
+        with self.screen.of(plan):
             scene = shoot()
         took_s = time.monotonic() - began_s
         self._took_s.append(took_s)
@@ -187,7 +188,7 @@ class Evening:
             wait_s = (start + timedelta(seconds=number * every_s) - clock.now()).total_seconds()
             if wait_s > 0:
                 with console.status(f"the next scene begins in {spoken(wait_s)}; Ctrl-C ends the evening"):
-                    clock.sleep(wait_s)
+                    self.session.tether.rest(wait_s / clock.scale)
             elif number and every_s and "late" not in self._warned:
                 self._warned.add("late")
                 warn(f"a scene takes longer than {spoken(every_s)}: they follow one another without a pause")

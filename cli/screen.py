@@ -94,6 +94,8 @@ def ended_like_ctrl_c() -> Iterator[None]:
 
 
 def _interrupt(*_: object) -> None:
+    for name in ("SIGTERM", "SIGHUP"):  # one is enough, and they come in company
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

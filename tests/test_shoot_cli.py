@@ -424,8 +424,8 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], words: str) -> None
     ("arguments", "words"),
     [
         (("--events", "no/such/folder/e.jsonl"), "name another file"),
-        (("--repeats", "0"), "1 to 30 times"),
-        (("--repeats", "31"), "1 to 30 times"),
+        (("--repeats", "0"), "1 to 99 times"),
+        (("--repeats", "100"), "1 to 99 times"),
         (("--settle", "60"), "mirror drops"),
         (("--ratios", "0"), "above 1"),
     ],
