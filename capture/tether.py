@@ -51,11 +51,6 @@ class Tether:
         self._changed: Settings = {}
 
     @property
-    def is_connected(self) -> bool:
-        """Whether there is a connection, as far as is known."""
-        return self._camera is not None
-
-    @property
     def camera(self) -> Camera:
         """The connection. CameraLostError where there is none at the moment."""
         if self._camera is None:
