@@ -31,7 +31,9 @@ def recover(
 ) -> None:
     """Import frames that a session lost, from a card or the camera, into the scenes they belong to.
 
-    Nothing is overwritten or deleted. What the dataset has already, and what belongs to none of its brackets, is named.
+    A frame whose file in the dataset is gone or damaged is put back, too. Nothing is overwritten or deleted: what is
+    damaged moves to discarded/damaged. What the dataset has already, and what belongs to none of its brackets, is
+    named.
 
     sidcap recover /media/EOS_DIGITAL/DCIM
 
