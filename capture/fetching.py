@@ -35,8 +35,8 @@ def await_file(camera: Camera, exposure_s: float, known: Container[CardFile]) ->
         pass
     if file is None:
         raise NothingCameError(
-            f"no frame came within {FILE_PATIENCE_S:g} s after the exposure: check the card, and that the mirror "
-            "was still up (it drops 30 s after the first press)"
+            f"no frame came within {FILE_PATIENCE_S:g} s after the exposure: check the card and, with mirror lockup, "
+            "that the mirror was still up (it drops 30 s after the first press)"
         )
     return file
 

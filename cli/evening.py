@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_plan, spoken
 from sidcap.cli.order import Destination, Wish
-from sidcap.cli.screen import ask, complain, console, warn
+from sidcap.cli.screen import ask, complain, console, counted, warn
 from sidcap.data_manifest.errors import CameraError, CameraLostError, DiskFullError, RawError, UsageError
 from sidcap.data_manifest.words import Split
 
@@ -135,7 +135,7 @@ class Evening:
         good = (
             "[yellow]complete, but of no use as it is[/]" if scene_id in self.screen.unusable else "[green]complete[/]"
         )
-        content = f"{len(scene.frames)} frames, {len(scene.pairs)} pairs, {spoken(took_s)}"
+        content = f"{counted(len(scene.frames), 'frame')}, {counted(len(scene.pairs), 'pair')}, {spoken(took_s)}"
         console.print(f"scene [bold]{scene.name}[/] ({scene.split}) {good}: {content}", soft_wrap=True)
         if self.free_card:
             self._free_card(scene)
@@ -149,7 +149,7 @@ class Evening:
         except (RawError, CameraError) as error:
             warn(f"the card was not freed: {error}")
         else:
-            console.print(f"  {freed} frames deleted from the card: they are safe in the dataset")
+            console.print(f"  deleted from the card, safe in the dataset: {counted(freed, 'frame')}")
 
     def _show_totals(self, to_come: int) -> None:
         from sidcap.capture.readiness import supplies

@@ -60,9 +60,12 @@ def parse_long(text: str) -> float | None:
     if text.lower() == "auto":
         return None
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise UsageError(f"--long {text!r} is neither seconds, such as 10, nor auto") from None
+        seconds = 0.0
+    if seconds <= 0:
+        raise UsageError(f"--long {text!r} is neither seconds, such as 10, nor auto")
+    return seconds
 
 
 def parse_ratios(text: str) -> tuple[float, ...]:

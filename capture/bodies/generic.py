@@ -281,7 +281,7 @@ class GenericBody:
         if abs(offset_s) <= _CLOCK_TOLERANCE_S:
             return Check("clock", "ok", "agrees with this computer's to a few seconds")
         found = f"{abs(offset_s):.0f} s {'ahead of' if offset_s > 0 else 'behind'} this computer's"
-        return Check("clock", "warning", found, "set the camera's clock, or know that its files carry that offset")
+        return Check("clock", "warning", found, "shoot with --set-clock, or know that its files carry that offset")
 
     # What the camera offers.
 
