@@ -7,7 +7,7 @@ is resumed after the program, the computer or its power failed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -54,7 +54,7 @@ class Bracket:
     frames: dict[int, Frame] = field(default_factory=dict)
     """Frames that somebody has looked into, and that count."""
     last_utc: datetime | None = None
-    """When something last happened to it."""
+    """When its last shot was about to be made."""
 
     @property
     def missing(self) -> list[int]:
@@ -127,16 +127,15 @@ def unfinished(events: Iterable[Mapping[str, Any]]) -> dict[int, Bracket]:
         if scene not in brackets:
             continue
         bracket = brackets[scene]
-        bracket.last_utc = datetime.fromisoformat(event["utc"])
         if kind == "shot":
-            bracket.intended[event["index"]] = bracket.last_utc
+            bracket.last_utc = bracket.intended[event["index"]] = datetime.fromisoformat(event["utc"])
         elif kind == "file":
             arrival = Arrival.model_validate(event["arrival"])
             bracket.arrivals[arrival.index] = arrival
         elif kind == "again":
             bracket.forget(event["index"])
         elif kind == "discard":
-            brackets[scene] = replace(bracket.next_attempt(), last_utc=bracket.last_utc)
+            brackets[scene] = bracket.next_attempt()
         elif kind in ("complete", "abandoned"):
             del brackets[scene]
     return brackets

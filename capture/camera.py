@@ -196,6 +196,13 @@ class Camera:
             self._call(lambda: self._take_event(_EVENT_WAIT_MS))
         return self._announced.popleft() if self._announced else None
 
+    def announced(self) -> tuple[CardFile, ...]:
+        """The files that the camera has announced until now and nobody has waited for; each once."""
+        self._call(self._collect_announcements)
+        files = tuple(self._announced)
+        self._announced.clear()
+        return files
+
     def _collect_announcements(self) -> None:
         """Keep the files already announced for `wait_for_file`."""
         deadline = time.monotonic() + _LONGEST_COLLECTION_S

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidcap.capture.camera import CardFile
+from sidcap.capture.fetching import card_file
 from sidcap.capture.journal import Journal
 from sidcap.capture.tether import Tether
 from sidcap.data_manifest.errors import RawError
@@ -29,8 +29,7 @@ def free_card(tether: Tether, store: Store, scene: Scene) -> int:
     deleted = 0
     on_card = set(tether.camera.files())
     for frame in scene.all_frames:
-        folder, _, name = frame.card.rpartition("/")
-        file = CardFile(folder or "/", name)
+        file = card_file(frame.card)
         if file not in on_card or tether.camera.size(file) != frame.size_bytes:
             continue
         journal.record("deleted", scene=scene.id, card=frame.card, path=frame.path, sha256=frame.sha256)

@@ -16,11 +16,11 @@ import numpy as np
 
 from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
+from sidcap.capture.disk import check_disk
 from sidcap.capture.exposure import choose_exposure, choose_iso, in_bulb, offer
 from sidcap.capture.fetching import LATE_S, TRIES, await_file, card_file, fetch, is_whole, mismatch, move, part_of
 from sidcap.capture.inspection import Expectation, contradiction
 from sidcap.capture.journal import Journal, accounted_for
-from sidcap.capture.session import check_disk
 from sidcap.capture.tether import Tether
 from sidcap.data_manifest.errors import RawError, UsageError
 from sidcap.data_manifest.naming import seconds_text
@@ -176,9 +176,8 @@ class Darkroom:
 
     def _shoot_missing(self, plan: DarkPlan) -> None:
         self._collect()
-        body = self.tether.body
-        body.lower_mirror()
-        with body.released_by(Release.PLAIN, self.tether.keep):
+        self.tether.body.lower_mirror()
+        with self.tether.released_by(Release.PLAIN):
             while missing := self.missing(plan):
                 self._shoot_one(missing[0])
 
@@ -210,7 +209,9 @@ class Darkroom:
             self._bring_home(setting, file, at)
 
     def _is_of(self, file: CardFile, setting: DarkSetting) -> bool:
-        stranger = mismatch(self.tether.camera, file, self.store.root / f".{file.name}.part", _expectation(setting))
+        part = self.store.root / f".{file.name}.part"
+        home = {dark.sha256 for dark in self.store.calibration().darks}
+        stranger = mismatch(self.tether.camera, file, part, _expectation(setting), home)
         if stranger is not None:
             self._journal.record("stray", card=str(file), reason=stranger)
             self.tether.consider_known([file])

@@ -27,14 +27,16 @@ class NothingCameError(CameraLostError):
 def await_file(camera: Camera, exposure_s: float, known: Container[CardFile]) -> CardFile:
     """The file of an exposure that has begun and lasts ``exposure_s`` of the host's time. Raises NothingCameError.
 
+    Noise reduction may follow, and lasts as long.
+
     One of the ``known`` is none: a file that a new connection found on the card may be announced on top of it.
     """
-    while (file := camera.wait_for_file(exposure_s + FILE_PATIENCE_S)) in known:
+    while (file := camera.wait_for_file(2 * exposure_s + FILE_PATIENCE_S)) in known:
         pass
     if file is None:
         raise NothingCameError(
-            f"no frame came within {FILE_PATIENCE_S:g} s after the exposure: check the card, and that the mirror "
-            "was still up (it drops 30 s after the first press)"
+            f"no frame came within {FILE_PATIENCE_S:g} s after the exposure: check the card and, with mirror lockup, "
+            "that the mirror was still up (it drops 30 s after the first press)"
         )
     return file
 
@@ -108,9 +110,9 @@ def is_whole(path: Path, sha256: str) -> bool:
     return path.exists() and sha256_of(path) == sha256
 
 
-def numbered(path: Path) -> Path:
-    """``name.1.CR2``, or the next number that no file has."""
-    return next(free for k in count(1) if not (free := path.with_suffix(f".{k}{path.suffix}")).exists())
+def numbered(path: Path, first: int = 1) -> Path:
+    """``name.1.CR2``, or the next number from ``first`` on that no file has."""
+    return next(free for k in count(first) if not (free := path.with_suffix(f".{k}{path.suffix}")).exists())
 
 
 def move(path: Path, to: Path) -> None:

@@ -47,9 +47,9 @@ class EventLog:
 class Hooks:
     """Commands of the shell, run after every frame that counts and after every complete scene; the session waits.
 
-    A command finds the event as JSON on its standard input; in its environment ``SIDCAP_SCENE`` (five digits),
-    ``SIDCAP_PATH`` (the raw file, or the scene's file) and ``SIDCAP_DATASET``, the latter two absolute. What it prints
-    is shown only where it fails.
+    A command finds the event as a line of JSON on its standard input; in its environment ``SIDCAP_SCENE`` (five
+    digits), ``SIDCAP_PATH`` (the raw file, or the scene's file) and ``SIDCAP_DATASET``, the latter two absolute. What
+    it prints is shown only where it fails.
     """
 
     store: Store
@@ -67,7 +67,7 @@ class Hooks:
         done = subprocess.run(  # noqa: S602 (a shell command is what the user gave)
             command,
             shell=True,
-            input=json.dumps(event.to_dict()).encode(),
+            input=(json.dumps(event.to_dict()) + "\n").encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **self._environment(event, path)},

@@ -22,7 +22,7 @@ from typing import Self
 
 import numpy as np
 
-from sidcap.data_manifest.errors import InspectionError, RegistrationError
+from sidcap.data_manifest.errors import InspectionError, RawError, RegistrationError
 from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
 from sidcap.data_manifest.schema import BlackLevel, WhiteLevel
 from sidcap.data_manifest.words import Verdict
@@ -90,7 +90,7 @@ def inspect(path: Path, expected: Expectation, long: Path | None, compare: Compa
     """Decode a frame and say what is wrong with it. RawError where it cannot be decoded."""
     frame = read_raw(path)
     clipped = float(np.mean(frame.mosaic >= frame.white.dn))
-    reference = None if long is None else _decoded(long, long.stat().st_mtime_ns)
+    reference = None if long is None else _reference(long)
     return Inspection(
         exif=frame.exif,
         black=frame.black,
@@ -138,6 +138,14 @@ def _compared(compare: Compare, long: RawFrame, frame: RawFrame, expected: Expec
         return compare(long, frame, expected.true_ratio)
     except RegistrationError as error:
         return Comparison(Verdict.UNDETERMINED, (str(error),))
+
+
+def _reference(long: Path) -> RawFrame | None:
+    """The first long; None where it cannot be read, which is found out when it is looked into itself."""
+    try:
+        return _decoded(long, long.stat().st_mtime_ns)
+    except (OSError, RawError):
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from sidcap.capture.bracket import Arrival, Bracket
@@ -55,7 +56,6 @@ class Ledger:
         target = self.store.root / arrival.path
         move(part_of(target), target)
         bracket.arrivals[arrival.index] = arrival
-        bracket.last_utc = arrival.end_utc
 
     def frame_of(self, bracket: Bracket, index: int, found: Inspection, reported: CameraBody) -> Frame:
         """The record of a frame that somebody looked into; ``reported`` fills in what its EXIF does not tell."""
@@ -107,10 +107,14 @@ class Ledger:
     def set_aside(self, scene_id: int, frames: tuple[Frame, ...], reason: str) -> None:
         """Let these frames count for nothing: the scene file says so first, then their files move."""
         aside = self.store.root / "discarded"
-        moved = {
-            frame.path: frame.replace(path=numbered(aside / frame.name).relative_to(self.store.root).as_posix())
-            for frame in frames
-        }
+        recorded = {discarded.frame.path for discarded in self.store.scene(scene_id).discarded}
+
+        def place(frame: Frame) -> str:
+            # Past what is recorded, too: somebody may have deleted discarded files to make room.
+            names = (numbered(aside / frame.name, first).relative_to(self.store.root).as_posix() for first in count(1))
+            return next(name for name in names if name not in recorded)
+
+        moved = {frame.path: frame.replace(path=place(frame)) for frame in frames}
 
         def change(scene: Scene) -> Scene:
             return scene.replace(
@@ -122,12 +126,16 @@ class Ledger:
 
         self._finish_moving(self.store.change_scene(scene_id, change))
 
+    def set_unreadable_aside(self, arrival: Arrival) -> None:
+        """Keep a file that nobody can decode, and that no scene can name for that reason; the journal does."""
+        move(self.store.root / arrival.path, numbered(self.store.root / "discarded" / "unreadable" / arrival.name))
+
     def _finish_moving(self, scene: Scene) -> None:
         """Move the files of discarded frames that still lie where they counted."""
         for discarded in scene.discarded:
             path = self.store.root / discarded.frame.path
             counted = self.store.root / discarded.frame.role / _NUMBERED.sub("", path.name)
-            if not path.exists() and counted.exists():
+            if not path.exists() and is_whole(counted, discarded.frame.sha256):
                 move(counted, path)
 
     # Once more.
@@ -152,13 +160,14 @@ class Ledger:
         lost = set()
         for index, arrival in list(bracket.arrivals.items()):
             path = self.store.root / arrival.path
-            if not path.exists() and is_whole(part_of(path), arrival.sha256):
+            if is_whole(part_of(path), arrival.sha256):
                 move(part_of(path), path)
             if not path.exists():
                 lost.add(card_file(arrival.card))
                 del bracket.arrivals[index]
-        for part in self.store.root.glob("*/.*.part"):
-            part.unlink()
+        for pattern in (f"*/.{bracket.scene_id:05d}_*.part", f"*/.{bracket.scene_id:05d}_*.again", ".*.part"):
+            for part in self.store.root.glob(pattern):
+                part.unlink()
         return lost
 
 

@@ -13,11 +13,12 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
+from sidcap.capture.disk import check_disk
 from sidcap.capture.exposure import Offer, Shutter, choose_short, offer
 from sidcap.capture.fetching import LATE_S, await_file, fetch
 from sidcap.capture.journal import Journal
-from sidcap.capture.session import check_disk
 from sidcap.capture.tether import Tether
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.raw import RawFrame, read_raw
@@ -228,7 +229,7 @@ class _Meter:
             self._account_for_lost(shutter)
         body, keep = self.tether.body, self.tether.keep
         body.lower_mirror()
-        with body.released_by(Release.PLAIN, keep):
+        with self.tether.released_by(Release.PLAIN):
             body.configure(self.iso, keep)
             body.set_shutter(shutter.label, keep)
             check_disk(self.store.root, frames=1)
@@ -238,19 +239,20 @@ class _Meter:
             part = self.store.root / f".{file.name}.part"
             try:
                 fetch(self.tether.camera, file, part)
+                self._account_for(file, shutter)
                 frame = read_raw(part)
             finally:
                 part.unlink(missing_ok=True)
-        levels = highlight_levels(frame)
-        self._journal.record("test frame", card=str(file), iso=self.iso, shutter=shutter.label, levels=levels)
-        self.tether.consider_known([file])
-        return TestFrame(shutter, levels)
+        return TestFrame(shutter, highlight_levels(frame))
 
     def _account_for_lost(self, shutter: Shutter) -> None:
         """A test frame that the broken connection left on the card must not be taken for a frame of the bracket."""
         over = self.clock.now() + timedelta(seconds=shutter.true_s + LATE_S)
         self.tether.find_on_card(lambda _: False, is_over=lambda: self.clock.now() > over)
         for file in self.tether.new_files():
-            self._journal.record("test frame", card=str(file), iso=self.iso, shutter=shutter.label)
-            self.tether.consider_known([file])
+            self._account_for(file, shutter)
         self._was_lost = False
+
+    def _account_for(self, file: CardFile, shutter: Shutter) -> None:
+        self._journal.record("test frame", card=str(file), iso=self.iso, shutter=shutter.label)
+        self.tether.consider_known([file])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -11,8 +12,8 @@ from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.words import Release
 
 _SAME_EXPOSURE = 0.01
-MAX_REPEATS = 30
-"""A SID file name counts the frames of one exposure with two digits, and a bracket may be shot three times."""
+MAX_OF_ONE_EXPOSURE = 99
+"""A SID file name counts the frames of one exposure with two digits."""
 _FETCH_S = 4.0
 """Guess for writing a frame to the card and fetching it, used for the total time shown before shooting."""
 
@@ -105,8 +106,8 @@ def plan_bracket(
         raise UsageError("a bracket needs at least one ratio, for example --ratios 100,250,300")
     if not 0 <= settle_s <= 25:
         raise UsageError(f"a settle time of {settle_s:g} s is out of range: 0 to 25 s, then the mirror drops by itself")
-    if not 1 <= repeats <= MAX_REPEATS:
-        raise UsageError(f"each short can be shot 1 to {MAX_REPEATS} times, not {repeats}")
+    if not 1 <= repeats <= MAX_OF_ONE_EXPOSURE:
+        raise UsageError(f"each short can be shot 1 to {MAX_OF_ONE_EXPOSURE} times, not {repeats}")
     offered = offer(shutter_labels)
     long = choose_long(offered, long_s)
     closing = _shot("long", long, long, 1.0, requested_s=long_s)
@@ -115,6 +116,9 @@ def plan_bracket(
         for ratio in ratios
         for _ in range(repeats)
     ]
+    most = max(Counter(shot.nominal_s for shot in shorts).values())
+    if most > MAX_OF_ONE_EXPOSURE:
+        raise UsageError(f"{most} shorts of one exposure are too many for a scene: give fewer --ratios or --repeats")
     return BracketPlan(
         iso_requested=iso,
         iso_set=choose_iso(iso_labels, iso),

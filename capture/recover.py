@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from sidcap.capture.bracket import Arrival, Bracket, unfinished
 from sidcap.capture.camera import Camera, CardFile
-from sidcap.capture.fetching import fetch, move, part_of
+from sidcap.capture.fetching import fetch, is_whole, move, numbered, part_of
 from sidcap.capture.inspection import contradiction, inspect
 from sidcap.capture.journal import accounted_for
 from sidcap.capture.ledger import Ledger, expectation
@@ -33,6 +33,7 @@ CLOCKS_APART = timedelta(minutes=5)
 """How far the time between two frames may differ by the camera's clock and by the journal's."""
 
 _REASONS_TOLD = 3
+_DAMAGED = "discarded/damaged"
 _RAW_SUFFIXES = frozenset(
     ".3fr .arw .cr2 .cr3 .crw .dng .fff .iiq .nef .nrw .orf .pef .raf .raw .rw2 .rwl .srw".split()
 )
@@ -44,7 +45,7 @@ class Outcome(StrEnum):
     IMPORTED = "imported"
     """It is the frame of an interrupted bracket's shot."""
     RESTORED = "restored"
-    """The dataset knew it, but its file was gone."""
+    """The dataset knew it, but its file was gone or damaged."""
     THERE = "already there"
     LEFT = "left alone"
     """It belongs to nothing that is missing."""
@@ -272,11 +273,11 @@ class _Recovery:
         return known
 
     def _known_file(self, file: CandidateFile) -> Recovery | None:
-        """What is to be said of a file that the dataset has a record of; its copy is put back where it is gone."""
+        """What is to be said of a file that the dataset has a record of; what is gone or damaged there is put back."""
         alike = [one for one in self._known if one.size_bytes == file.size_bytes]
         for one in alike:
-            is_there = self.store.path(one.path).is_file()
-            if is_there and isinstance(self.source, CameraCard) and one.card == file.place:
+            is_from_there = isinstance(self.source, CameraCard) and one.card == file.place
+            if is_from_there and is_whole(self.store.path(one.path), one.sha256):
                 return Recovery(file=file.place, outcome=Outcome.THERE, path=one.path, scene=one.scene)
         if not alike:
             return None
@@ -284,15 +285,23 @@ class _Recovery:
         for one in alike:
             if one.sha256 != digest:
                 continue
-            if self.store.path(one.path).is_file():
+            target = self.store.path(one.path)
+            if is_whole(target, digest):
                 return self._described(file, Outcome.THERE, one.path, one.scene)
+            note = f"its file was damaged: that one moves to {_DAMAGED}" if target.exists() else "its file was gone"
             if not self.dry_run:
-                target = self.store.path(one.path)
-                self._copy(file, target, digest)
-                move(part_of(target), target)
-                self._ledger.journal.record("file restored", path=one.path, sha256=digest)
-            return self._described(file, Outcome.RESTORED, one.path, one.scene, "its file was gone")
+                self._restore(file, target, digest)
+            return self._described(file, Outcome.RESTORED, one.path, one.scene, note)
         return None
+
+    def _restore(self, file: CandidateFile, target: Path, digest: str) -> None:
+        """Put a copy where the dataset has a record of it; what is damaged there moves aside."""
+        self._copy(file, target, digest)
+        if target.exists():
+            move(target, numbered(self.store.root / _DAMAGED / target.name))
+        move(part_of(target), target)
+        path = target.relative_to(self.store.root).as_posix()
+        self._ledger.journal.record("file restored", path=path, sha256=digest)
 
     # What is missing.
 

@@ -17,7 +17,6 @@ only then gets its own; the camera keeps its copy.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,19 +29,17 @@ from typing import Any, Self
 from sidcap.capture.bracket import Arrival, Bracket, unfinished
 from sidcap.capture.camera import CardFile
 from sidcap.capture.clock import Clock
-from sidcap.capture.fetching import LATE_S, await_file, card_file, fetch, mismatch, move, numbered, part_of
+from sidcap.capture.disk import check_disk
+from sidcap.capture.fetching import LATE_S, await_file, card_file, fetch, mismatch, part_of
 from sidcap.capture.inspection import Inspection, Inspector, Looking
 from sidcap.capture.journal import Journal, accounted_for
 from sidcap.capture.ledger import Ledger, expectation
 from sidcap.capture.plan import BracketPlan, Shot
 from sidcap.capture.tether import Tether
-from sidcap.data_manifest.errors import CameraLostError, RawError, UsageError
+from sidcap.data_manifest.errors import RawError, UsageError
 from sidcap.data_manifest.schema import Frame, Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
-
-RAW_SIZE_BYTES = 35_000_000
-"""Upper estimate of one raw file, to see before a shot whether the disk can hold it."""
 
 _DRIFT = 0.03
 """How far the light of the closing long may be from that of the first: the shutter is the same for both."""
@@ -180,6 +177,8 @@ class Session:
         if bracket is None:
             raise UsageError(f"scene {scene_id:05d} has no interrupted bracket")
         self._journal.record("resumed", scene=scene_id, attempt=bracket.attempt)
+        if not self.store.scene_path(scene_id).exists():
+            self.store.save_scene(Scene(id=scene_id, split=bracket.split, complete=False))
         lost = self._ledger.reopen(bracket)
         self.tether.consider_known(known_before(events, scene_id) - lost, only=True)
         for index in sorted(bracket.arrivals.keys() - bracket.frames.keys()):
@@ -247,30 +246,27 @@ class Session:
 
     @contextmanager
     def _ready(self, plan: BracketPlan) -> Iterator[None]:
-        body = self.tether.body
-        body.configure(plan.iso_set, self.tether.keep)
-        with body.released_by(plan.release, self.tether.keep):
-            try:
-                yield
-            except CameraLostError:
-                self.tether.drop()  # nothing can be put back through it: libgphoto2 would answer from memory
-                raise
+        self.tether.body.configure(plan.iso_set, self.tether.keep)
+        with self.tether.released_by(plan.release):
+            yield
 
     def _shoot_missing(self, bracket: Bracket) -> None:
-        while bracket.missing:
+        while True:
             for index in bracket.missing:
                 self._shoot_one(bracket, index)
                 self._note_findings(bracket, wait=False)
             self._note_findings(bracket, wait=True)
-        self._note_findings(bracket, wait=True)
+            if not bracket.missing:
+                return
 
     def _shoot_one(self, bracket: Bracket, index: int) -> None:
         shot, plan, body = bracket.shot(index), bracket.plan, self.tether.body
         self._tell(EventKind.SET, bracket, index=index)
         body.set_shutter(shot.shutter, self.tether.keep)
         check_disk(self.store.root, frames=1)
+        self._note_foreign(bracket)
         self._journal.record("shot", scene=bracket.scene_id, attempt=bracket.attempt, index=index)
-        bracket.intended[index] = self.clock.now()
+        bracket.last_utc = bracket.intended[index] = self.clock.now()
         self._tell(EventKind.SETTLE if plan.settle_s else EventKind.EXPOSE, bracket, index=index)
         body.expose(shot.true_s, plan.release, plan.settle_s, self.clock)
         start = self.clock.now()
@@ -282,7 +278,6 @@ class Session:
 
     def _collect(self, bracket: Bracket) -> None:
         """Bring home what the card holds of this bracket, after a connection broke or a program was killed."""
-        last_utc, found = bracket.last_utc, bool(bracket.arrivals)
         for index in bracket.open_intents:
             file = self._find_on_card(bracket, index)
             if file is None:
@@ -290,9 +285,17 @@ class Session:
                 continue
             self._tell(EventKind.FOUND, bracket, f"{file.name} was on the card", index=index)
             self._bring_home(bracket, index, file, bracket.intended[index], self.clock.now())
-        gap_s = 0.0 if last_utc is None else (self.clock.now() - last_utc).total_seconds()
-        if found and gap_s > self.diligence.longest_gap_s:
+        if bracket.last_utc is None or not (bracket.arrivals and bracket.missing):
+            return
+        gap_s = abs((self.clock.now() - bracket.last_utc).total_seconds())  # a computer's clock may have been set back
+        if gap_s > self.diligence.longest_gap_s:
             raise _AgainError(f"interrupted for {gap_s / 60:.0f} min: light or framing may have changed")
+
+    def _note_foreign(self, bracket: Bracket) -> None:
+        """Nothing is due now: what the camera has announced, somebody else has shot."""
+        for file in self.tether.camera.announced():
+            if file not in self.tether.known:
+                self._call_stray(bracket, file, "it was shot by hand, or came late")
 
     def _note_strays(self, bracket: Bracket) -> None:
         """Write down what else the camera exposed; it stays on the card."""
@@ -306,8 +309,8 @@ class Session:
 
     def _find_on_card(self, bracket: Bracket, index: int) -> CardFile | None:
         """The file of a shot that nobody announced; waits until its exposure must be over."""
-        shot = bracket.shot(index)
-        over = bracket.intended[index] + timedelta(seconds=2 * bracket.plan.settle_s + shot.true_s + LATE_S)
+        lasts = timedelta(seconds=2 * bracket.plan.settle_s + 2 * bracket.shot(index).true_s + LATE_S)
+        over = min(bracket.intended[index], self.clock.now()) + lasts
         return self.tether.find_on_card(lambda file: self._is_of(file, bracket, index), lambda: self.clock.now() > over)
 
     def _is_of(self, file: CardFile, bracket: Bracket, index: int) -> bool:
@@ -371,15 +374,15 @@ class Session:
         if found.contradiction is not None and self._may_reshoot(bracket, index):
             self._shoot_again(bracket, index, frame, found.contradiction)
             return
+        trouble = unusable(frame.role, bracket.true_ratio(index), found)
+        if trouble is not None and bracket.attempt <= self.diligence.retries:
+            raise _AgainError(trouble)
         self._ledger.count(bracket, index, frame)
         self._tell(EventKind.FRAME, bracket, _verdict_in_words(found), index=index, frame=frame)
         for warning in found.warnings:
             self._tell(EventKind.WARNING, bracket, f"{frame.path}: {warning}", index=index)
         if found.contradiction is not None:
             self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {found.contradiction}", index=index)
-        trouble = unusable(frame.role, bracket.true_ratio(index), found)
-        if trouble is not None and bracket.attempt <= self.diligence.retries:
-            raise _AgainError(trouble)
         if trouble is not None:
             self._tell(EventKind.UNUSABLE, bracket, f"{frame.path}: {trouble}", index=index)
 
@@ -392,21 +395,29 @@ class Session:
         size, digest = self._fetch(card_file(arrival.card), part_of(spoilt))
         if digest == arrival.sha256:  # so it lies on the card
             part_of(spoilt).unlink()
-            move(spoilt, numbered(self.store.root / "discarded" / "unreadable" / spoilt.name))
+            if not self._may_reshoot(bracket, index):
+                raise RawError(reason)
+            if index == 0:
+                raise _AgainError(reason)
+            self._ledger.set_unreadable_aside(arrival)
             self._forget(bracket, index, reason)
             return
         self._accept(bracket, arrival.replace(sha256=digest, size_bytes=size))
         self._tell(EventKind.AGAIN, bracket, f"fetched again: {reason}", index=index)
 
     def _may_reshoot(self, bracket: Bracket, index: int) -> bool:
-        again = [
-            event
-            for event in self._journal.events()
-            if (event["event"], event.get("scene"), event.get("index")) == ("again", bracket.scene_id, index)
-        ]
-        return len(again) < self.diligence.retries
+        if index == 0:  # all others are compared with it
+            return bracket.attempt <= self.diligence.retries
+        tries = 0
+        for event in self._journal.events():
+            if event.get("scene") == bracket.scene_id:
+                tries = 0 if event["event"] == "bracket" else tries
+                tries += event["event"] == "again" and event["index"] == index
+        return tries < self.diligence.retries
 
     def _shoot_again(self, bracket: Bracket, index: int, frame: Frame, reason: str) -> None:
+        if index == 0:
+            raise _AgainError(reason)
         self._ledger.set_aside(bracket.scene_id, (frame,), reason)
         self._forget(bracket, index, reason)
 
@@ -419,8 +430,12 @@ class Session:
     def _discarded(self, bracket: Bracket, reason: str) -> Bracket:
         """Set aside what this attempt brought, and begin the next one."""
         for index, looking in self._looking:
-            with suppress(RawError):
-                bracket.frames[index] = self._ledger.frame_of(bracket, index, looking.result(), self.tether.reported)
+            try:
+                frame = self._ledger.frame_of(bracket, index, looking.result(), self.tether.reported)
+            except RawError:
+                self._ledger.set_unreadable_aside(bracket.arrivals[index])
+            else:
+                self._ledger.count(bracket, index, frame)  # else a kill would leave a file that nobody names
         self._looking.clear()
         self._journal.record("discard", scene=bracket.scene_id, attempt=bracket.attempt, reason=reason)
         self._ledger.set_aside(bracket.scene_id, tuple(bracket.frames.values()), reason)
@@ -475,32 +490,28 @@ def _than(brighter: float) -> str:
 
 
 def known_before(events: Sequence[Mapping[str, Any]], scene_id: int) -> set[CardFile]:
-    """Files on the card that an interrupted bracket has nothing to do with, or that came home already."""
+    """Files on the card that an interrupted bracket has nothing to do with, or that came home already.
+
+    What was on the card before it began, and what came only after somebody had looked at the card again.
+    """
     known: set[CardFile] = set()
     listed: set[CardFile] = set()
+    first_look: set[CardFile] | None = None
+    has_begun = False
     for event in events:
+        is_ours = event.get("scene") == scene_id
         match event["event"]:
             case "connected":
                 listed = {card_file(path) for path in event["card"]}
-            case "bracket" if event["scene"] == scene_id and event.get("attempt", 1) == 1:
-                known = set(listed)
+                first_look = listed if has_begun and first_look is None else first_look
+            case "bracket" if is_ours and event.get("attempt", 1) == 1:
+                known, has_begun, first_look = set(listed), True, None
+            case "shot" | "resumed" if is_ours:
+                first_look = None
             case "deleted":
                 known.discard(card_file(event["card"]))
                 listed.discard(card_file(event["card"]))
             case _ if card := accounted_for(event):
                 known.add(card_file(card))
                 listed.add(card_file(card))
-    return known
-
-
-def check_disk(folder: Path, frames: int) -> None:
-    """Raise UsageError where the disk below ``folder`` cannot hold so many frames."""
-    free, needed = disk_free_bytes(folder), frames * RAW_SIZE_BYTES
-    if free < needed:
-        raise UsageError(f"the disk of {folder} has {free / 1e6:.0f} MB left, {needed / 1e6:.0f} are needed: make room")
-
-
-def disk_free_bytes(folder: Path) -> int:
-    """Room on the disk where ``folder`` is, or would be."""
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    return shutil.disk_usage(existing).free
+    return known if first_look is None else known | (listed - first_look)

@@ -7,8 +7,8 @@ it changed back to what it was, even those that an earlier program, killed on th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from sidcap.capture.bodies import Body, body_of
@@ -17,9 +17,11 @@ from sidcap.capture.fetching import TRIES
 from sidcap.capture.journal import Journal
 from sidcap.data_manifest.errors import CameraError, CameraLostError, CameraNotFoundError, SettingError
 from sidcap.data_manifest.schema import CameraBody
+from sidcap.data_manifest.words import Release
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_AWAKE_EVERY_S = 10.0
 _LEAST_SEARCH_S = 2.0
 """How long a frame is looked for at least: the camera may have written it late."""
 _PATIENCE_AT_END_S = 30.0
@@ -47,11 +49,6 @@ class Tether:
         self._is_journaled = False
         self._known: set[CardFile] = set()
         self._changed: Settings = {}
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether there is a connection, as far as is known."""
-        return self._camera is not None
 
     @property
     def camera(self) -> Camera:
@@ -160,14 +157,16 @@ class Tether:
             ports = [found.port for found in detect()] or ports
         failure: CameraError | None = None
         for port in ports:
+            self.drop()  # a camera serves one host at a time: not even this one, half connected, beside itself
             try:
                 self._open(port)
+                serial = self.body.serial
             except CameraError as error:
                 failure = error
                 continue
-            if self.body.serial == self._serial:
+            if serial == self._serial:
                 return
-            failure = CameraError(f"camera {self.body.serial} answers: connect camera {self._serial} again")
+            failure = CameraError(f"camera {serial} answers: connect camera {self._serial} again")
             self.drop()
         raise failure or CameraLostError("no camera answers")
 
@@ -179,6 +178,17 @@ class Tether:
             camera.close()
             raise
         self._camera = camera
+
+    def rest(self, seconds: float) -> None:
+        """Let real time pass, and keep the camera from going to sleep meanwhile.
+
+        libgphoto2 tells an EOS to stay on while it waits for events. A camera that is gone is noticed when needed.
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            with suppress(CameraError):
+                self.camera.announced()
+            time.sleep(min(left, _AWAKE_EVERY_S))
 
     # The card.
 
@@ -214,6 +224,19 @@ class Tether:
 
     # Settings.
 
+    @contextmanager
+    def released_by(self, release: Release) -> Iterator[None]:
+        """As `Body.released_by`; a connection that broke meanwhile is given up before anything is put back through it.
+
+        libgphoto2 would answer from memory. What is not put back here is put back by ``restore``.
+        """
+        with self.body.released_by(release, self.keep):
+            try:
+                yield
+            except CameraLostError:
+                self.drop()
+                raise
+
     def keep(self, name: str, value: str) -> None:
         """Change a setting of the camera and remember what it was, on disk, until it is put back.
 
@@ -239,7 +262,8 @@ class Tether:
                 left.append(f"{name} was {before!r} and could not be put back ({error})")
             else:
                 del self._changed[name]
-                self._journal.record("restored", serial=self._serial, name=name)
+                with suppress(OSError):  # a full disk: then the next program sets it once more
+                    self._journal.record("restored", serial=self._serial, name=name)
         return left
 
     # The end.
@@ -251,7 +275,7 @@ class Tether:
         put back by the next program that connects through a tether with the same journal.
         """
         if left := self.restore():
-            with suppress(CameraError):
+            with suppress(CameraError, OSError):
                 self.reconnect(waiting, patience_s=min(self.patience_s, _PATIENCE_AT_END_S))
             left = self.restore()
         self.drop()

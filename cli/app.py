@@ -41,7 +41,7 @@ class _Commands(TyperGroup):
             complain(str(error))
             raise typer.Exit(error.exit_code) from error
         except _WrongUsage as error:
-            complain(error.format_message())
+            complain(error.format_message().replace("Value error, ", ""))  # pydantic's words, not ours
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             complain("interrupted; what was written until then stays, and `sidcap validate` tells what is incomplete")

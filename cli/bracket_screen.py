@@ -64,10 +64,9 @@ class BracketScreen:
         self._status: Status | None = None
 
     @contextmanager
-    def of(self, scene_id: int, plan: BracketPlan) -> Iterator[None]:
+    def of(self, plan: BracketPlan) -> Iterator[None]:
         """While a bracket of this plan is shot; nothing changes on the screen before and after."""
         self._frames = len(plan.shots)
-        self.unusable.pop(scene_id, None)
         with console.status("") as self._status:
             yield
 
@@ -88,12 +87,18 @@ class BracketScreen:
             case _:
                 if event.kind is EventKind.AGAIN and event.index is None:
                     self.unusable.pop(event.scene, None)
-                warn(event.text)
+                warn(f"{self._dial_of(event)}{event.text}")
 
     def _passing(self, event: Event) -> None:
         if self._status is not None and event.shot is not None:
             dial = f"{event.shot.role} {_dial(event.shot)}"
             self._status.update(f"{self._place(event)} {dial}: {_DOING[event.kind.value]}")
+
+    def _dial_of(self, event: Event) -> str:
+        """Which shot is made again: other frames may have come meanwhile."""
+        if event.kind != "again" or event.shot is None:
+            return ""
+        return f"{self._place(event)} {event.shot.role} {_dial(event.shot)}: "
 
     def _frame_line(self, event: Event) -> str:
         frame, verdict = event.frame, event.text.partition(":")[0]
@@ -102,7 +107,8 @@ class BracketScreen:
         colour = {"": "green", "aligned": "green", "misaligned": "red"}.get(verdict, "yellow")
         sign = {"green": "✓", "red": "✗", "yellow": "?"}[colour]
         megabytes = f"{frame.size_bytes / 1e6:.1f} MB"
-        return f"[{colour}]{sign}[/] {self._place(event)} {frame.path}  {megabytes}  {escape(event.text)}".rstrip()
+        words = verdict if verdict == "misaligned" else event.text  # why, the next line tells, and what comes of it
+        return f"[{colour}]{sign}[/] {self._place(event)} {frame.path}  {megabytes}  {escape(words)}".rstrip()
 
     def _place(self, event: Event) -> str:
         return f"{(event.index or 0) + 1}/{self._frames}"

@@ -11,7 +11,7 @@ from rich.markup import escape
 from sidcap.cli.bracket_screen import SIGNS
 from sidcap.cli.connection import SIMULATED, CameraOption, open_camera
 from sidcap.cli.options import JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, print_json, without_c_chatter
+from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
 
 if TYPE_CHECKING:
@@ -144,4 +144,4 @@ def _summary(checks: tuple[Check, ...]) -> str:
     problems = sum(check.state == "problem" for check in checks)
     if not problems:
         return "[green]ready for a bracket[/]: sidcap shoot --iso 12800"
-    return f"[red]not ready for a bracket[/]: {problems} {'thing' if problems == 1 else 'things'} to put right"
+    return f"[red]not ready for a bracket[/]: {counted(problems, 'thing')} to put right"

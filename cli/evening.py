@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_plan, spoken
 from sidcap.cli.order import Destination, Wish
-from sidcap.cli.screen import ask, complain, console, warn
-from sidcap.data_manifest.errors import CameraError, CameraLostError, RawError, UsageError
+from sidcap.cli.screen import ask, complain, console, counted, warn
+from sidcap.data_manifest.errors import CameraError, CameraLostError, DiskFullError, RawError, UsageError
 from sidcap.data_manifest.words import Split
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Evening:
         plan = self.plans[scene_id]
         self.check(plan)
         self.tally.remove(self._store.scene(scene_id))
+        self.screen.unusable.pop(scene_id, None)
         del self.plans[scene_id]
         self._complete(scene_id, plan, lambda: self.session.redo(scene_id, plan), to_come)
 
@@ -124,7 +125,7 @@ class Evening:
     def _complete(self, scene_id: int, plan: BracketPlan, shoot: Callable[[], Scene], to_come: int) -> None:
         self.compose(scene_id)
         began_s = time.monotonic()
-        with self.screen.of(scene_id, plan):
+        with self.screen.of(plan):
             scene = shoot()
         took_s = time.monotonic() - began_s
         self._took_s.append(took_s)
@@ -134,7 +135,7 @@ class Evening:
         good = (
             "[yellow]complete, but of no use as it is[/]" if scene_id in self.screen.unusable else "[green]complete[/]"
         )
-        content = f"{len(scene.frames)} frames, {len(scene.pairs)} pairs, {spoken(took_s)}"
+        content = f"{counted(len(scene.frames), 'frame')}, {counted(len(scene.pairs), 'pair')}, {spoken(took_s)}"
         console.print(f"scene [bold]{scene.name}[/] ({scene.split}) {good}: {content}", soft_wrap=True)
         if self.free_card:
             self._free_card(scene)
@@ -148,7 +149,7 @@ class Evening:
         except (RawError, CameraError) as error:
             warn(f"the card was not freed: {error}")
         else:
-            console.print(f"  {freed} frames deleted from the card: they are safe in the dataset")
+            console.print(f"  deleted from the card, safe in the dataset: {counted(freed, 'frame')}")
 
     def _show_totals(self, to_come: int) -> None:
         from sidcap.capture.readiness import supplies
@@ -187,7 +188,7 @@ class Evening:
             wait_s = (start + timedelta(seconds=number * every_s) - clock.now()).total_seconds()
             if wait_s > 0:
                 with console.status(f"the next scene begins in {spoken(wait_s)}; Ctrl-C ends the evening"):
-                    clock.sleep(wait_s)
+                    self.session.tether.rest(wait_s / clock.scale)
             elif number and every_s and "late" not in self._warned:
                 self._warned.add("late")
                 warn(f"a scene takes longer than {spoken(every_s)}: they follow one another without a pause")
@@ -251,7 +252,7 @@ class Evening:
         while True:
             try:
                 shoot()
-            except (CameraError, UsageError) as error:
+            except (CameraError, DiskFullError, UsageError) as error:
                 bracket = self._interrupted(scene_id)
                 complain(str(error))
                 if bracket is None:

@@ -60,9 +60,12 @@ def parse_long(text: str) -> float | None:
     if text.lower() == "auto":
         return None
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise UsageError(f"--long {text!r} is neither seconds, such as 10, nor auto") from None
+        seconds = 0.0
+    if seconds <= 0:
+        raise UsageError(f"--long {text!r} is neither seconds, such as 10, nor auto")
+    return seconds
 
 
 def parse_ratios(text: str) -> tuple[float, ...]:
@@ -189,7 +192,7 @@ class Outlook:
     @property
     def needed_bytes(self) -> int:
         """On the disk, at most."""
-        from sidcap.capture.session import RAW_SIZE_BYTES
+        from sidcap.capture.disk import RAW_SIZE_BYTES
 
         return self.actuations * RAW_SIZE_BYTES
 
@@ -233,7 +236,7 @@ class Order:
 
     def outlook(self, plan: BracketPlan, book: Book) -> Outlook:
         """What shooting ``plan`` for all scenes will take."""
-        from sidcap.capture.session import disk_free_bytes
+        from sidcap.capture.disk import disk_free_bytes
 
         scenes = self.pace.scenes(self.destination, book.tally)
         return Outlook(plan, scenes, self.pace.every_s or 0.0, disk_free_bytes(book.dataset))

@@ -10,7 +10,7 @@ import typer
 
 from sidcap.cli.connection import CameraOption
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
-from sidcap.cli.screen import console, print_json, warn, without_c_chatter
+from sidcap.cli.screen import console, counted, print_json, warn, without_c_chatter
 from sidcap.data_manifest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def recover(
 ) -> None:
     """Import frames that a session lost, from a card or the camera, into the scenes they belong to.
 
-    Nothing is overwritten or deleted. What the dataset has already, and what belongs to none of its brackets, is named.
+    A frame whose file in the dataset is gone or damaged is put back, too. Nothing is overwritten or deleted: what is
+    damaged moves to discarded/damaged. What the dataset has already, and what belongs to none of its brackets, is
+    named.
 
     sidcap recover /media/EOS_DIGITAL/DCIM
 
@@ -82,8 +84,7 @@ def _show(report: Report, dataset: Path, dry_run: bool) -> None:
     for scene in report.completed:
         console.print(f"scene [bold]{scene:05d}[/] {'would be' if dry_run else 'is'} complete")
     for scene, count in report.missing.items():
-        frames = "1 frame" if count == 1 else f"{count} frames"
-        warn(f"scene {scene:05d} lacks {frames}: sidcap shoot --resume{dataset_suffix(dataset)}")
+        warn(f"scene {scene:05d} lacks {counted(count, 'frame')}: sidcap shoot --resume{dataset_suffix(dataset)}")
 
 
 def _cells(recovery: Recovery) -> tuple[str, str, str]:

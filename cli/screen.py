@@ -46,6 +46,11 @@ def ask(question: str) -> str:
     return line.strip()
 
 
+def counted(count: int, noun: str) -> str:
+    """How many there are of what: 1 pair, 2 pairs."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def progress() -> Progress:
     """A progress bar with time left; nothing where nobody watches."""
     from rich.progress import (
@@ -94,6 +99,8 @@ def ended_like_ctrl_c() -> Iterator[None]:
 
 
 def _interrupt(*_: object) -> None:
+    for name in ("SIGTERM", "SIGHUP"):  # one is enough, and they come in company
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sidcap.cli.bracket_screen import BracketScreen, show_check, show_outlook, show_plan
+from sidcap.cli.bracket_screen import BracketScreen, show_check, show_outlook, show_plan, spoken
 from sidcap.cli.connection import LOOPBACK, SIMULATED
 from sidcap.cli.evening import Evening, LongFinder, ask_split, offer
 from sidcap.cli.gear import Gear, set_clock
@@ -256,8 +256,14 @@ def shoot(
         if json:
             print_json({"scenes": []})
         return
-    with suppress(EOFError):  # nobody answers, so nobody wants anything
-        _carry_out(order, _agenda(order, book), book, gear, json=json)
+    try:
+        agenda = _agenda(order, book)
+    except EOFError:  # nobody answers, so nobody wants anything
+        console.print("nothing was shot")
+        if json:
+            print_json({"scenes": []})
+        return
+    _carry_out(order, agenda, book, gear, json=json)
 
 
 @dataclass(frozen=True)
@@ -279,7 +285,9 @@ def _agenda(order: Order, book: Book) -> _Agenda:
     again = [] if order.dry_run else _accepted(book, order.pace)
     if again or order.pace.is_many:
         return _Agenda(again, is_many=order.pace.is_many)
-    split = order.destination.known(book.tally) or ask_split()
+    split = order.destination.known(book.tally)
+    if split is None:
+        split = Split.TRAIN if order.dry_run else ask_split()  # a dry run takes the same for any split
     return _Agenda([], (book.number(order.number, split), split))
 
 
@@ -404,6 +412,8 @@ def _end_dry_run(body: Body, outlook: Outlook, dataset: Path, json: bool) -> Non
     frames = len(outlook.plan.shots)
     for check in checks(body, dataset, frames=frames, frames_in_all=frames * (outlook.scenes or 1)):
         show_check(check)
+    if 0 < outlook.every_s < outlook.plan.duration_s:
+        warn(f"a scene takes longer than {spoken(outlook.every_s)}: they will follow one another without a pause")
     if json:
         print_json(outlook.plan.model_dump(mode="json") | outlook.to_dict())
 

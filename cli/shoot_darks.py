@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from sidcap.cli.connection import SIMULATED, CameraOption, simulated_camera
+from sidcap.cli.bracket_screen import spoken
+from sidcap.cli.connection import LOOPBACK, SIMULATED, CameraOption, simulated_camera
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import console, ended_like_ctrl_c, print_json, warn, without_c_chatter
+from sidcap.cli.screen import console, counted, ended_like_ctrl_c, print_json, warn, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
-from sidcap.data_manifest.errors import CameraError, UsageError
+from sidcap.data_manifest.errors import CameraError, RawError, UsageError
 
 if TYPE_CHECKING:
     from sidcap.capture import Tether
@@ -48,7 +49,8 @@ def shoot_darks(
     """
     from sidcap.capture.darks import plan_darks
 
-    if camera != SIMULATED and (sensor, time_scale) != (None, None):
+    is_of_this_machine = camera is not None and (camera == SIMULATED or camera.startswith(LOOPBACK))
+    if (camera != SIMULATED and sensor is not None) or (not is_of_this_machine and time_scale is not None):
         raise UsageError("--sensor and --time-scale belong to --camera simulated: leave them out")
     isos = _numbers("--iso", iso, int)
     exposures_s = _numbers("--exposures", exposures, float)
@@ -128,12 +130,12 @@ def _show(plan: DarkPlan, missing: list[DarkSetting]) -> None:
         there = str(plan.repeats - left)
         table.add_row(str(setting.iso_set), dial, f"{setting.true_s:.4g}", str(plan.repeats), there, str(left))
     console.print(table)
-    for setting in plan.settings:
-        if setting.iso_set != setting.iso_requested:
-            warn(f"ISO {setting.iso_requested} does not exist on this camera; ISO {setting.iso_set} is the nearest")
-            break
+    nearest = {setting.iso_requested: setting.iso_set for setting in plan.settings}
+    for requested, iso in nearest.items():
+        if iso != requested:
+            warn(f"ISO {requested} does not exist on this camera; ISO {iso} is the nearest it has")
     if missing:
-        console.print(f"{len(missing)} frames, about {duration_s(missing) / 60:.0f} min")
+        console.print(f"{counted(len(missing), 'frame')}, about {spoken(duration_s(missing))}")
     else:
         console.print("all of them are there already")
 
@@ -154,14 +156,25 @@ def _shoot(tether: Tether, dataset: Path, plan: DarkPlan, time_scale: float, *, 
 
     def light_fell(text: str) -> None:
         if not ask:
-            raise CameraError(f"{text}, then run the same command again: it goes on where it was")
+            raise RawError(text)  # no CameraError: that would be tried again
         warn(text)
         _wait_for_enter("press Enter to shoot it again")
 
     store = Store.create(dataset)
-    with store.claimed():
+    with store.claimed(), _told_how_to_go_on(tether, dataset, plan):
         tether.connect()
         Darkroom(tether, store, Clock(time_scale), light_fell=light_fell, took=_say, lost=warn).shoot(plan)
+
+
+@contextmanager
+def _told_how_to_go_on(tether: Tether, dataset: Path, plan: DarkPlan) -> Iterator[None]:
+    """Whatever ends it early: say what is still missing, and that the same command goes on."""
+    try:
+        yield
+    except BaseException:
+        missing = plan.missing(_darks_in(dataset), tether.reported.serial)
+        warn(f"{counted(len(missing), 'frame')} to go: the same command goes on where it was")
+        raise
 
 
 def _say(dark: DarkFrame) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, print_json, progress, without_c_chatter
+from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, without_c_chatter
 
 
 def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False) -> None:
@@ -22,8 +22,8 @@ def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False)
         report = check(store, lambda done, total: bar.update(task, completed=done, total=total))
     for finding in report.findings:
         console.print(f"[red]✗[/] {finding.path}: {finding.problem}", soft_wrap=True, markup=True)
-    outcome = "all sound" if report.sound else f"{len(report.findings)} findings"
-    console.print(f"{report.scenes} scenes, {report.frames} frames: {outcome}")
+    outcome = "all sound" if report.sound else counted(len(report.findings), "finding")
+    console.print(f"{counted(report.scenes, 'scene')}, {counted(report.frames, 'frame')}: {outcome}")
     if json:
         print_json(report)
     if not report.sound:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, print_json, progress, warn, without_c_chatter
+from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, warn, without_c_chatter
 from sidcap.data_manifest.errors import SidcapError
 from sidcap.data_manifest.words import Verdict
 
@@ -72,18 +72,20 @@ def show_verdicts(scenes: list[Scene]) -> None:
     table.columns[0].no_wrap = table.columns[-1].no_wrap = True
     for pair in _pairs(scenes):
         table.add_row(*_row(pair))
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     for pair in _pairs(scenes):
         if pair.alignment and pair.alignment.verdict is not Verdict.ALIGNED:
             console.print(f"{pair.frame}: {'; '.join(pair.alignment.reasons)}", soft_wrap=True)
     for scene in scenes:
         if not scene.complete:
-            warn(f"scene {scene.name} is incomplete: its bracket was interrupted after {len(scene.frames)} frames")
+            warn(f"scene {scene.name} is incomplete: sidcap shoot --resume completes it")
     counts = dict.fromkeys(Verdict, 0)
     for pair in _pairs(scenes):
         if pair.alignment:
             counts[pair.alignment.verdict] += 1
-    console.print(f"{len(scenes)} scenes: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    console.print(f"{counted(len(scenes), 'scene')}: {verdicts}")
 
 
 def _pairs(scenes: Iterable[Scene]) -> list[Pair]:

@@ -102,7 +102,7 @@ def _read(store: Store, frame: Frame) -> RawFrame:
         if sha256_of(path) != frame.sha256:
             raise RawError(f"{frame.path} fails its checksum: restore it from a copy")
     except SidcapError as error:
-        raise RawError(str(error).replace(f"{store.root}/", "")) from error
+        raise RawError(str(error).replace(f"{store.root.resolve()}/", "")) from error
     return raw
 
 

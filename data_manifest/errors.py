@@ -11,6 +11,7 @@
     │   ├── CameraLostError     the connection is gone; a new one is needed
     │   └── SettingError        it refused a setting, or has no such setting
     ├── HookError               a command of the user's, run by a session, failed
+    ├── DiskFullError           no room for the frames to come
     ├── InspectionError         a frame cannot be looked into while the session goes on
     ├── RegistrationError       two frames cannot be compared
     └── TrainingError           a run cannot start, continue or be judged
@@ -65,6 +66,10 @@ class SettingError(CameraError):
 
 class HookError(SidcapError):
     """A command that the user gave a session failed; the session ended there."""
+
+
+class DiskFullError(SidcapError):
+    """The disk cannot hold the frames to come; nothing was exposed for which there is no room."""
 
 
 class InspectionError(SidcapError):

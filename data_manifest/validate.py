@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from sidcap.data_manifest.errors import ManifestError, RawError
+from sidcap.data_manifest.naming import parse_frame_name
 from sidcap.data_manifest.raw import read_raw
 from sidcap.data_manifest.schema import DarkFrame, Frame, Record, Scene
 from sidcap.data_manifest.store import Store, sha256_of
 
+_RESTORE = "restore it from a copy; `sidcap recover FOLDER` looks for one on a card or elsewhere"
 FRAME_FOLDERS = ("long", "short", "discarded", "calibration/darks")
 
 
@@ -50,7 +53,7 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
             scenes.append(store.scene(scene_id))
         except ManifestError as error:
             path = f"scenes/{scene_id:05d}.json"
-            findings.append(Finding(path=path, problem=str(error).removeprefix(f"{store.root / path}: ")))
+            findings.append(Finding(path=path, problem=str(error).removeprefix(f"{store.root / path}").lstrip(": ")))
     frames: list[Frame | DarkFrame] = [frame for scene in scenes for frame in scene.all_frames]
     try:
         frames += store.calibration().darks
@@ -63,7 +66,8 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
                 findings.append(Finding(path=frames[done - 1].path, problem=problem))
             on_frame(done, len(frames))
     if len(scenes) == len(scene_ids):  # a scene file that cannot be read may name any of them
-        findings += _strangers(store, {frame.path for frame in frames})
+        interrupted = {scene.id for scene in scenes if not scene.complete}
+        findings += _strangers(store, {frame.path for frame in frames}, interrupted)
     return Report(scenes=len(scenes), frames=len(frames), findings=tuple(findings))
 
 
@@ -72,14 +76,14 @@ def frame_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
     try:
         path = store.path(frame.path)
         if not path.is_file():
-            return "is missing: restore it from a copy"
+            return f"is missing: {_RESTORE}"
         if (size := path.stat().st_size) != frame.size_bytes:
-            return f"has {size} bytes instead of {frame.size_bytes}: restore it from a copy"
+            return f"has {size} bytes instead of {frame.size_bytes}: {_RESTORE}"
         if sha256_of(path) != frame.sha256:
-            return "fails its checksum: restore it from a copy"
+            return f"fails its checksum: {_RESTORE}"
         read_raw(path)
     except (ManifestError, RawError) as error:
-        return str(error).removeprefix(f"{store.root / frame.path}: ")
+        return str(error).removeprefix(f"{store.root.resolve() / frame.path}: ")
     except OSError as error:
         return f"cannot be read ({error.strerror}): check the disk"
     return None
@@ -87,17 +91,24 @@ def frame_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
 
 def _incomplete(scene: Scene) -> Iterator[Finding]:
     if not scene.complete:
-        problem = (
-            f"is incomplete: the bracket was interrupted after {len(scene.frames)} frames; "
-            "`sidcap shoot --resume` completes it"
-        )
+        problem = "is incomplete: its bracket was interrupted; `sidcap shoot --resume` completes it"
         yield Finding(path=f"scenes/{scene.name}.json", problem=problem)
 
 
-def _strangers(store: Store, known: set[str]) -> Iterator[Finding]:
-    """Files in the frame folders that no scene names."""
+def _strangers(store: Store, known: set[str], interrupted: set[int]) -> Iterator[Finding]:
+    """Files in the frame folders that no scene names. Those of an interrupted scene are still to be looked into."""
     for folder in FRAME_FOLDERS:
         for path in sorted(Path(store.root / folder).glob("[!.]*")):
             relative = path.relative_to(store.root).as_posix()
             if path.is_file() and relative not in known:
-                yield Finding(path=relative, problem="belongs to no scene: move it away, or import it")
+                problem = "belongs to no scene: move it away"
+                if _scene_of(path) in interrupted:
+                    problem = "was not looked into yet: leave it there, `sidcap shoot --resume` does"
+                yield Finding(path=relative, problem=problem)
+
+
+def _scene_of(path: Path) -> int | None:
+    """The scene that a frame's name tells; None for names that SID would not give."""
+    with suppress(ManifestError):
+        return parse_frame_name(path.name).scene
+    return None

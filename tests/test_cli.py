@@ -194,15 +194,18 @@ def test_no_dataset_says_how_to_get_one(command: tuple[str, ...]) -> None:
     assert error_line(result)
 
 
-def test_a_truncated_frame_is_found_and_nothing_else_is_lost(dataset: Path) -> None:
+def test_a_truncated_frame_is_found_and_nothing_else_is_lost(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = sorted((dataset / "short").glob("00001_*"))[0]
     short.write_bytes(short.read_bytes()[:200_000])
     checked = run("validate", "--dataset", dataset, "--json")
     assert checked.exit_code == 3
     assert [finding["path"] for finding in json.loads(checked.stdout)["findings"]] == [f"short/{short.name}"]
-    verified = run("verify-alignment", "--dataset", dataset)
+    monkeypatch.chdir(dataset.parent)
+    verified = run("verify-alignment", "--dataset", dataset.name)
     assert verified.exit_code == 3
     pairs = Store.open(dataset).scene(1).pairs
+    reasons = {pair.frame: pair.alignment.reasons[0] for pair in pairs if pair.alignment}
+    assert reasons[f"short/{short.name}"].startswith(f"short/{short.name}: ")
     verdicts = {pair.frame: pair.alignment.verdict for pair in pairs if pair.alignment}
     assert verdicts.pop(f"short/{short.name}") == Verdict.UNDETERMINED
     assert set(verdicts.values()) == {Verdict.ALIGNED}
@@ -275,6 +278,18 @@ def test_an_interrupted_bracket_is_not_passed_over(dataset: Path) -> None:
     result = run("verify-alignment", "--dataset", dataset)
     assert result.exit_code == 3
     assert "scene 00001 is incomplete" in result.stderr
+
+
+def test_frames_of_an_interrupted_bracket_are_not_to_be_moved_away(dataset: Path) -> None:
+    scene = dataset / "scenes" / "00001.json"
+    content = json.loads(scene.read_text())
+    last = content["frames"][-1]["path"]
+    edit(scene, complete=False, frames=content["frames"][:1], pairs=[], closing=None)
+    (dataset / "short" / "00077_00_0.1s.CR2").write_bytes(b"")
+    findings = json.loads(run("validate", "--dataset", dataset, "--json").stdout)["findings"]
+    problems = {finding["path"]: finding["problem"] for finding in findings}
+    assert "sidcap shoot --resume" in problems[last]
+    assert problems["short/00077_00_0.1s.CR2"] == "belongs to no scene: move it away"
 
 
 def test_a_run_is_resumed_in_its_own_settings(dataset: Path) -> None:

@@ -257,6 +257,18 @@ def test_nobody_to_press_enter_is_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "set").exists()
 
 
+def test_with_nobody_there_light_ends_it_at_once_and_it_says_how_to_go_on(tmp_path: Path) -> None:
+    with SimulatedCamera(size="small", time_scale=20, scene=1) as uncapped:
+        options = ("--iso", "12800", "--exposures", "1", "--repeats", "2", "--dataset", str(tmp_path / "set"))
+        camera = ("--camera", uncapped.port_string, "--time-scale", "20", "--yes")
+        result = CliRunner().invoke(app, ["shoot-darks", *options, *camera])
+        assert len(uncapped.shots) == 1
+    assert result.exit_code == 1
+    *_, note, error = result.stderr.splitlines()
+    assert note == "note: 2 frames to go: the same command goes on where it was"
+    assert "put the cap on" in error
+
+
 def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
     result = run("--iso", "200", "--exposures", "1", "--dataset", tmp_path / "set", "--dry-run", "--json")
     assert json.loads(result.stdout)["missing"] == 1

@@ -34,3 +34,10 @@ def test_every_runtime_dependency_is_pinned_and_explained() -> None:
     explained = (ROOT / "docs" / "dependencies.md").read_text()
     assert [name for name in names if f"\n{name}==" not in pinned] == []
     assert [name for name in names if name not in explained] == []
+
+
+def test_every_module_of_the_capture_wing_is_kept_from_the_simulated_camera() -> None:
+    modules = {f"sidcap.capture.{path.stem}" for path in (ROOT / "capture").glob("*.py")} - {"sidcap.capture.__init__"}
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    kept = [set(contract["source_modules"]) for contract in contracts if contract["type"] == "forbidden"]
+    assert sum(modules <= sources for sources in kept) == 2

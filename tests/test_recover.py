@@ -185,6 +185,24 @@ def test_a_frame_that_was_deleted_here_is_restored(evening: Evening, dataset: Pa
     assert sha256_of(gone) == before
 
 
+@pytest.mark.parametrize("damage", [b"", None])
+def test_a_frame_that_is_damaged_here_is_restored_and_the_damaged_one_kept(
+    evening: Evening, dataset: Path, damage: bytes | None
+) -> None:
+    path = "long/00001_00_2s.CR2"
+    whole = (dataset / path).read_bytes()
+    spoilt = whole[:-1] + bytes([whole[-1] ^ 1]) if damage is None else damage
+    (dataset / path).write_bytes(spoilt)
+    report = recover(Store.open(dataset), CardFolder(evening.card), dry_run=True)
+    assert (dataset / path).read_bytes() == spoilt
+    assert recover(Store.open(dataset), CardFolder(evening.card)).files == report.files
+    assert [(f.path, f.note) for f in report.files if f.outcome is Outcome.RESTORED] == [
+        (path, "its file was damaged: that one moves to discarded/damaged")
+    ]
+    assert (dataset / path).read_bytes() == whole
+    assert (dataset / "discarded/damaged/00001_00_2s.1.CR2").read_bytes() == spoilt
+
+
 def test_another_bodys_frame_is_left_alone(dataset: Path, tmp_path: Path) -> None:
     with SimulatedCamera(size="small", time_scale=TIME_SCALE, serial="999999999999") as other:
         by_hand(other, iso="1600", shutter="2")

@@ -36,7 +36,14 @@ from sidcap.capture.simulated import (
     Surroundings,
 )
 from sidcap.cli.comparison import compare
-from sidcap.data_manifest.errors import CameraError, CameraNotFoundError, ManifestError, SettingError, UsageError
+from sidcap.data_manifest.errors import (
+    CameraError,
+    CameraNotFoundError,
+    DiskFullError,
+    ManifestError,
+    SettingError,
+    UsageError,
+)
 from sidcap.data_manifest.schema import Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import validate
@@ -355,6 +362,87 @@ def test_ctrl_c_puts_everything_back_and_resume_completes(
     assert len(simulated.shots) == 4
 
 
+def test_a_frame_shot_by_hand_takes_nobody_s_place(store: Store, inspector: Inspector) -> None:
+    with SimulatedCamera(size="small", time_scale=TIME_SCALE, settings=BEFORE) as camera:
+        session = session_with(camera, store, inspector)
+
+        def press_once(event: Event) -> None:
+            if event.kind is EventKind.SET and not camera.shots:
+                free_bytes = session.tether.camera.free_bytes()
+                session.tether.camera.press()
+                while session.tether.camera.free_bytes() == free_bytes:
+                    session.tether.camera.get("iso")
+
+        session.watch = press_once
+        with session:
+            scene = session.shoot(1, Split.TRAIN, plan_for(session.tether, Release.PLAIN))
+        assert_all_is_well(camera, store, scene)
+        assert len(camera.shots) == 5
+    strays = [event["card"][-12:] for event in Journal(store.journal_path).events() if event["event"] == "stray"]
+    assert strays == ["IMG_0001.CR2"]
+
+
+def test_a_first_long_that_is_not_what_was_set_costs_the_whole_bracket(store: Store, inspector: Inspector) -> None:
+    fault = Fault(FaultKind.EXIF_WRONG, "exposure", 1)
+    with SimulatedCamera(size="small", time_scale=TIME_SCALE, settings=BEFORE, faults=[fault]) as camera:
+        scene = shoot(camera, store, inspector)
+        assert_all_is_well(camera, store, scene)
+    assert {discarded.reason for discarded in scene.discarded} == {"its EXIF says 20 s, but 10 s was set"}
+
+
+def test_a_frame_found_bad_after_an_interruption_is_shot_again(store: Store, inspector: Inspector) -> None:
+    fault = Fault(FaultKind.EXIF_WRONG, "exposure", 4)
+    with SimulatedCamera(size="small", time_scale=TIME_SCALE, settings=BEFORE, faults=[fault]) as camera:
+
+        def stop(event: Event) -> None:
+            if event.kind is EventKind.HOME and event.index == 3:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            shoot(camera, store, inspector, stop)
+        scene = resume(camera, store, inspector)
+        assert_all_is_well(camera, store, scene)
+        assert len(camera.shots) == 5
+
+
+def test_a_bracket_that_lacks_nothing_is_not_shot_again_however_late(
+    simulated: SimulatedCamera, store: Store, inspector: Inspector
+) -> None:
+    def stop(event: Event) -> None:
+        if event.kind is EventKind.HOME and event.index == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shoot(simulated, store, inspector, stop)
+    with session_with(simulated, store, inspector, diligence=Diligence(longest_gap_s=0)) as session:
+        scene = session.resume(1)
+    assert_all_is_well(simulated, store, scene)
+    assert len(simulated.shots) == 4
+
+
+def test_a_bracket_of_which_only_the_journal_knows_is_shot(
+    simulated: SimulatedCamera, store: Store, inspector: Inspector
+) -> None:
+    interrupted_at(0, simulated, store, inspector)
+    store.scene_path(1).unlink()
+    assert_all_is_well(simulated, store, resume(simulated, store, inspector))
+
+
+def test_discarded_files_may_be_deleted_to_make_room(
+    simulated: SimulatedCamera, store: Store, inspector: Inspector
+) -> None:
+    with session_with(simulated, store, inspector) as session:
+        plan = plan_for(session.tether)
+        session.shoot(1, Split.TRAIN, plan)
+        session.redo(1, plan)
+        for file in (store.root / "discarded").iterdir():
+            file.unlink()
+        scene = session.redo(1, plan)
+    assert scene.complete
+    assert len({discarded.frame.path for discarded in scene.discarded}) == 8
+    assert [frame.path for frame in scene.frames if not store.path(frame.path).exists()] == []
+
+
 def test_a_scene_that_is_complete_has_nothing_to_resume(shooting: Shooting, inspector: Inspector) -> None:
     with (
         SimulatedCamera(size="small", time_scale=TIME_SCALE) as camera,
@@ -396,7 +484,7 @@ def test_a_full_disk_stops_before_the_shutter(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=10**9, used=10**9 - 10**6, free=10**6))
-        with pytest.raises(UsageError, match="make room"):
+        with pytest.raises(DiskFullError, match="make room"):
             shoot(simulated, store, inspector)
     assert simulated.shots == ()
     assert_all_is_well(simulated, store, resume(simulated, store, inspector))

@@ -117,6 +117,21 @@ def test_the_split_is_asked_for_until_the_answer_is_clear(camera: SimulatedCamer
     assert "'t' is none of these" in result.stderr
 
 
+def test_who_is_not_answered_says_that_nothing_was_shot(camera: SimulatedCamera) -> None:
+    result = shoot(camera, *SHORT_BRACKET, "--split", "ask", "--json", says="")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout) == {"scenes": []}
+    assert result.stderr.splitlines()[-1] == "nothing was shot"
+
+
+def test_a_dry_run_asks_nothing_and_says_that_scenes_are_too_close(camera: SimulatedCamera) -> None:
+    asked = shoot(camera, *SHORT_BRACKET, "--split", "ask", "--dry-run", "--json", says="")
+    assert json.loads(asked.stdout)["scenes"] == 1
+    assert "for train, test, val?" not in asked.stderr
+    close = shoot(camera, *SHORT_BRACKET, "--every", "5s", "--dry-run")
+    assert close.stderr.splitlines()[-1].startswith("note: a scene takes longer than 5 s")
+
+
 def test_with_nobody_there_a_quota_is_filled_evenly_and_nothing_is_said_twice(camera: SimulatedCamera) -> None:
     arguments = (*SHORT_BRACKET, "--quota", "train=2,test=1", "--every", "1s", "--json")
     result = shoot(camera, *arguments)
@@ -332,6 +347,7 @@ def test_hooks_run_with_the_event_and_the_path(camera: SimulatedCamera) -> None:
     frame, scene = 'echo "$SIDCAP_SCENE $SIDCAP_PATH" >> frames', 'cat > scene.json; cp "$SIDCAP_PATH" copy.json'
     result = shoot(camera, *SHORT_BRACKET, "--on-frame", frame, "--on-scene", scene)
     assert result.exit_code == 0, result.stderr
+    assert Path("scene.json").read_text().endswith("}\n")
     lines = [line.split(" ", 1) for line in Path("frames").read_text().splitlines()]
     assert lines == [["00001", str(Path.cwd() / "dataset" / frame.path)] for frame in scenes()[1].frames]
     assert json.loads(Path("scene.json").read_text())["result"] == json.loads(Path("copy.json").read_text())
@@ -387,8 +403,9 @@ def test_a_card_keeps_the_frames_of_a_scene_that_is_not_safe(camera: SimulatedCa
         (("--iso", "abc"), "--iso"),
         (("--iso", "100", "--long", "nan"), "--long nan"),
         (("--iso", "100", "--long", "soon"), "--long"),
+        (("--iso", "100", "--long", "0"), "--long '0' is neither seconds"),
         (("--iso", "100", "--settle", "inf"), "--settle inf"),
-        (("--iso", "100", "--release", "softly"), "--release"),
+        (("--iso", "100", "--release", "softly"), "'--release': 'softly' is not one of"),
         (("--iso", "100", "--scenes", "0"), "--scenes"),
         (("--iso", "100", "--count", "0"), "--count"),
         (("--iso", "100", "--every", "10"), "write 90s, 10m or 1h"),
@@ -424,8 +441,8 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], words: str) -> None
     ("arguments", "words"),
     [
         (("--events", "no/such/folder/e.jsonl"), "name another file"),
-        (("--repeats", "0"), "1 to 30 times"),
-        (("--repeats", "31"), "1 to 30 times"),
+        (("--repeats", "0"), "1 to 99 times"),
+        (("--repeats", "100"), "1 to 99 times"),
         (("--settle", "60"), "mirror drops"),
         (("--ratios", "0"), "above 1"),
     ],

@@ -13,6 +13,7 @@ from typing import ClassVar
 from sidcap.capture.bodies.body import Check, CheckState, Keep
 from sidcap.capture.camera import Camera
 from sidcap.capture.clock import Clock
+from sidcap.capture.disk import RAW_SIZE_BYTES
 from sidcap.capture.exposure import parse_shutter
 from sidcap.data_manifest.errors import CameraError, SettingError
 from sidcap.data_manifest.words import Release
@@ -25,8 +26,6 @@ _BULB = "bulb"
 _LOW_BATTERY_PERCENT = 25
 """The lowest step above "Low" that an EOS tells."""
 _FEW_SHOTS = 20
-_RAW_SIZE_BYTES = 30_000_000
-"""Upper estimate of one raw file, as the session has it."""
 _CLOCK_TOLERANCE_S = 5.0
 
 
@@ -95,7 +94,7 @@ class GenericBody:
     def free_shots(self) -> int | None:
         """By the card's free space: what cameras count themselves is of the memory they were told to use last."""
         free_bytes = self.camera.free_bytes()
-        return None if free_bytes is None else free_bytes // _RAW_SIZE_BYTES
+        return None if free_bytes is None else free_bytes // RAW_SIZE_BYTES
 
     def settings(self) -> Mapping[str, str]:
         named = {
@@ -282,7 +281,7 @@ class GenericBody:
         if abs(offset_s) <= _CLOCK_TOLERANCE_S:
             return Check("clock", "ok", "agrees with this computer's to a few seconds")
         found = f"{abs(offset_s):.0f} s {'ahead of' if offset_s > 0 else 'behind'} this computer's"
-        return Check("clock", "warning", found, "set the camera's clock, or know that its files carry that offset")
+        return Check("clock", "warning", found, "shoot with --set-clock, or know that its files carry that offset")
 
     # What the camera offers.
 
