@@ -235,9 +235,10 @@ class GenericBody:
         return Check("raw", "ok", found if found == label else f"{found}; a bracket sets {label}")
 
     def _offer_check(self, name: str, setting: str | None) -> Check:
-        if setting is None or not self._choices(setting):
+        choices = () if setting is None else self._choices(setting)
+        if not choices:
             return Check(name, "problem", "cannot be set over the cable", "take the camera off automatic modes")
-        return Check(name, "ok", self.camera.get(setting))
+        return Check(name, "ok", f"{len(choices)} to choose from")
 
     def _setting_check(self, wanted: Wanted) -> Check | None:
         found = self.camera.find(wanted.setting)
