@@ -5,7 +5,7 @@
 Both shoot the same five frames (long, three shorts, closing long; mirror lockup, 2 s to settle) on the full-size
 simulated camera in real time, in turn, and have the files on the disk at the end. The script calls gphoto2 for each
 frame, as scripts do; or once for all of them, which is the fastest way there is: one connection, no checks. sidcap
-compares sizes, hashes, journals, decodes and registers every frame besides. "To the last file" ends when the fifth frame
+compares sizes, hashes, journals, decodes and registers every frame besides. "To the last file" ends when the last one
 is on the disk and the camera is free; "to the verdict" when the last frame is decoded and compared, too, and the
 camera's settings are put back.
 """
