@@ -62,6 +62,11 @@ class Bracket:
         return [index for index in range(len(self.plan.shots)) if index not in self.arrivals]
 
     @property
+    def progress(self) -> str:
+        """How far it has come, in words: ``2 of 5 frames``."""
+        return f"{len(self.arrivals)} of {len(self.plan.shots)} frames"
+
+    @property
     def open_intents(self) -> list[int]:
         """Indices of the shots that may have been made, but whose frames never came home."""
         return sorted(index for index in self.intended if index not in self.arrivals)

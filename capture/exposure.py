@@ -41,8 +41,13 @@ class Shutter:
 
     @property
     def dial(self) -> str:
-        """As the camera's display shows it: libgphoto2 calls 10 s "10.3"."""
-        return f"{self.label} s" if "/" in self.label else f"{self.nominal_s:g} s"
+        """As the camera's display shows it."""
+        return on_display(self.label, self.nominal_s)
+
+
+def on_display(label: str, nominal_s: float) -> str:
+    """A shutter time as the camera's display shows it: libgphoto2 calls 10 s "10.3"."""
+    return f"{label} s" if "/" in label else f"{nominal_s:g} s"
 
 
 def parse_shutter(label: str) -> Shutter | None:

@@ -90,6 +90,11 @@ class Ledger:
             clipped=found.clipped,
         )
 
+    def first_long(self, bracket: Bracket, index: int) -> Path | None:
+        """The file that the frame of a shot is compared with; None for that frame itself, and while it is missing."""
+        first = bracket.arrivals.get(0)
+        return None if index == 0 or first is None else self.store.root / first.path
+
     def count(self, bracket: Bracket, index: int, frame: Frame) -> None:
         """The frame counts from now on."""
         bracket.frames[index] = frame

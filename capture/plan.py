@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from sidcap.capture.exposure import Shutter, choose_iso, choose_long, choose_short, in_bulb, offer
+from sidcap.capture.exposure import Shutter, choose_iso, choose_long, choose_short, in_bulb, offer, on_display
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.words import Release
@@ -36,6 +36,11 @@ class Shot(Record):
     def in_bulb(self) -> bool:
         """Whether the host times it by holding the shutter button, instead of the camera."""
         return in_bulb(self.shutter)
+
+    @property
+    def dial(self) -> str:
+        """The shutter time as the camera's display shows it."""
+        return on_display(self.shutter, self.nominal_s)
 
     @property
     def ratio_difference(self) -> float:

@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from sidcap.capture.bracket import Arrival, Bracket, unfinished
-from sidcap.capture.camera import Camera, CardFile
-from sidcap.capture.fetching import fetch, is_whole, move, numbered, part_of
+from sidcap.capture.camera import Camera
+from sidcap.capture.fetching import card_file, fetch, is_whole, move, numbered, part_of
 from sidcap.capture.inspection import contradiction, inspect
 from sidcap.capture.journal import accounted_for
 from sidcap.capture.ledger import Ledger, expectation
@@ -136,8 +136,7 @@ class CameraCard:
         """A copy, fetched once."""
         path = self._scratch / file.tail.replace("/", "_")
         if not path.exists():
-            place = PurePosixPath(file.place)
-            fetch(self._camera, CardFile(str(place.parent), place.name), path)
+            fetch(self._camera, card_file(file.place), path)
         return path
 
 
@@ -433,9 +432,7 @@ class _Recovery:
 
     def _look_into(self, bracket: Bracket, index: int) -> None:
         path = self.store.root / bracket.arrivals[index].path
-        first = bracket.arrivals.get(0)
-        long = None if index == 0 or first is None else self.store.root / first.path
-        found = inspect(path, expectation(bracket, index), long, None)
+        found = inspect(path, expectation(bracket, index), self._ledger.first_long(bracket, index), None)
         frame = self._ledger.frame_of(bracket, index, found, CameraBody(model="", serial=""))
         self._ledger.count(bracket, index, frame)
 

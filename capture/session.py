@@ -17,8 +17,8 @@ only then gets its own; the camera keeps its copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -230,7 +230,8 @@ class Session:
         def work() -> None:
             self._collect(bracket)
             self.tether.body.lower_mirror()  # else the first press would expose
-            with self._ready(bracket.plan):
+            self.tether.body.configure(bracket.plan.iso_set, self.tether.keep)
+            with self.tether.released_by(bracket.plan.release):
                 self._shoot_missing(bracket)
             if was_lost:
                 self.tether.reconnect()  # a connection lists the card once
@@ -243,12 +244,6 @@ class Session:
             back=lambda: self._tell(EventKind.BACK, bracket, "the camera answers again"),
             scene=bracket.scene_id,
         )
-
-    @contextmanager
-    def _ready(self, plan: BracketPlan) -> Iterator[None]:
-        self.tether.body.configure(plan.iso_set, self.tether.keep)
-        with self.tether.released_by(plan.release):
-            yield
 
     def _shoot_missing(self, bracket: Bracket) -> None:
         while True:
@@ -352,10 +347,8 @@ class Session:
     # Look into frames.
 
     def _look_into(self, bracket: Bracket, index: int) -> None:
-        arrival, first = bracket.arrivals[index], bracket.arrivals.get(0)
-        long = None if index == 0 or first is None else self.store.root / first.path
-        expected = expectation(bracket, index)
-        self._looking.append((index, self.inspector.submit(self.store.root / arrival.path, expected, long)))
+        path, long = self.store.root / bracket.arrivals[index].path, self._ledger.first_long(bracket, index)
+        self._looking.append((index, self.inspector.submit(path, expectation(bracket, index), long)))
 
     def _note_findings(self, bracket: Bracket, *, wait: bool) -> None:
         """Take what the inspector has found out, in the order of the shots."""

@@ -43,7 +43,6 @@ class Tether:
         self._journal = journal
         self._camera: Camera | None = None
         self._body: Body | None = None
-        self._serial = ""
         self.reported = CameraBody(model="", serial="")
         """What the camera says of itself."""
         self._is_journaled = False
@@ -71,7 +70,6 @@ class Tether:
         self._open(self.port)
         body = self.body
         self.reported = CameraBody(model=body.model, serial=body.serial, firmware=body.firmware)
-        self._serial = self.reported.serial
 
     def connect(self) -> None:
         """Connect, where ``open`` did not already, and begin a journal of what happens; once.
@@ -83,7 +81,7 @@ class Tether:
         if self._camera is None:
             self.open()
         self._is_journaled = True
-        self._changed = left_changed(self._journal.events(), self._serial)
+        self._changed = left_changed(self._journal.events(), self.reported.serial)
         self._known = set(self.camera.files())
         self._journal.record(
             "connected",
@@ -110,7 +108,7 @@ class Tether:
                     told = str(error)
                     waiting(told)
             else:
-                self._journal.record("connected again", serial=self._serial)
+                self._journal.record("connected again", serial=self.reported.serial)
                 return
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -164,9 +162,9 @@ class Tether:
             except CameraError as error:
                 failure = error
                 continue
-            if serial == self._serial:
+            if serial == self.reported.serial:
                 return
-            failure = CameraError(f"camera {serial} answers: connect camera {self._serial} again")
+            failure = CameraError(f"camera {serial} answers: connect camera {self.reported.serial} again")
             self.drop()
         raise failure or CameraLostError("no camera answers")
 
@@ -247,7 +245,7 @@ class Tether:
             return
         if name not in self._changed:
             self._changed[name] = before
-            self._journal.record("setting", serial=self._serial, name=name, before=before)
+            self._journal.record("setting", serial=self.reported.serial, name=name, before=before)
         self.camera.set(name, value)
 
     def restore(self) -> list[str]:
@@ -263,7 +261,7 @@ class Tether:
             else:
                 del self._changed[name]
                 with suppress(OSError):  # a full disk: then the next program sets it once more
-                    self._journal.record("restored", serial=self._serial, name=name)
+                    self._journal.record("restored", serial=self.reported.serial, name=name)
         return left
 
     # The end.

@@ -37,7 +37,7 @@ def show_plan(plan: BracketPlan) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for shot in plan.shots:
-        table.add_row(shot.role, _dial(shot), f"{shot.true_s:.4g}", *_ratio_cells(shot))
+        table.add_row(shot.role, shot.dial, f"{shot.true_s:.4g}", *_ratio_cells(shot))
     console.print(table)
 
 
@@ -91,14 +91,14 @@ class BracketScreen:
 
     def _passing(self, event: Event) -> None:
         if self._status is not None and event.shot is not None:
-            dial = f"{event.shot.role} {_dial(event.shot)}"
+            dial = f"{event.shot.role} {event.shot.dial}"
             self._status.update(f"{self._place(event)} {dial}: {_DOING[event.kind.value]}")
 
     def _dial_of(self, event: Event) -> str:
         """Which shot is made again: other frames may have come meanwhile."""
         if event.kind != "again" or event.shot is None:
             return ""
-        return f"{self._place(event)} {event.shot.role} {_dial(event.shot)}: "
+        return f"{self._place(event)} {event.shot.role} {event.shot.dial}: "
 
     def _frame_line(self, event: Event) -> str:
         frame, verdict = event.frame, event.text.partition(":")[0]
@@ -129,11 +129,6 @@ def _gigabytes(size_bytes: int) -> str:
 def _plan_title(plan: BracketPlan) -> str:
     settle = f", {plan.settle_s:g} s to settle" if plan.settle_s else ""
     return f"ISO {plan.iso_set}, {plan.release}{settle}; about {plan.duration_s:.0f} s at the camera"
-
-
-def _dial(shot: Shot) -> str:
-    """The shutter time as the camera's display shows it: libgphoto2 calls 10 s "10.3"."""
-    return f"{shot.shutter} s" if "/" in shot.shutter else f"{shot.nominal_s:g} s"
 
 
 def _ratio_cells(shot: Shot) -> tuple[str, str, str]:

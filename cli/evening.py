@@ -86,7 +86,8 @@ class Evening:
     def resume(self, bracket: Bracket, *, to_come: int = 0) -> None:
         """Complete an interrupted scene. SidcapError as ``shoot``."""
         self.check(bracket.plan)
-        console.print(f"scene {bracket.scene_id:05d} goes on: {_state(bracket)}")
+        console.print(f"scene {bracket.scene_id:05d} goes on: {bracket.progress}")
+        self.compose(bracket.scene_id)
         self._complete(bracket.scene_id, bracket.plan, lambda: self.session.resume(bracket.scene_id), to_come)
 
     def redo(self, scene_id: int, *, to_come: int = 0) -> None:
@@ -96,6 +97,7 @@ class Evening:
         self.tally.remove(self._store.scene(scene_id))
         self.screen.unusable.pop(scene_id, None)
         del self.plans[scene_id]
+        self.compose(scene_id)
         self._complete(scene_id, plan, lambda: self.session.redo(scene_id, plan), to_come)
 
     def check(self, plan: BracketPlan, *, scenes: int = 1) -> None:
@@ -123,7 +125,6 @@ class Evening:
             return checks(tether.body, root, frames=frames, frames_in_all=frames * scenes)
 
     def _complete(self, scene_id: int, plan: BracketPlan, shoot: Callable[[], Scene], to_come: int) -> None:
-        self.compose(scene_id)
         began_s = time.monotonic()
         with self.screen.of(plan):
             scene = shoot()
@@ -268,7 +269,7 @@ class Evening:
 
     def _goes_on(self, bracket: Bracket) -> bool:
         try:
-            return ask(f"scene {bracket.scene_id:05d}: {_state(bracket)}. Enter goes on with it · q quits >") == ""
+            return ask(f"scene {bracket.scene_id:05d}: {bracket.progress}. Enter goes on with it · q quits >") == ""
         except EOFError:
             return False
 
@@ -320,7 +321,7 @@ def ask_split() -> Split:
 def offer(brackets: list[Bracket], question: str) -> bool:
     """Ask whether to complete interrupted scenes. EOFError as `ask`, also for q."""
     for bracket in brackets:
-        console.print(f"scene [bold]{bracket.scene_id:05d}[/] ({bracket.split}) was interrupted: {_state(bracket)}")
+        console.print(f"scene [bold]{bracket.scene_id:05d}[/] ({bracket.split}) was interrupted: {bracket.progress}")
     while True:
         match ask(question).lower():
             case "":
@@ -331,7 +332,3 @@ def offer(brackets: list[Bracket], question: str) -> bool:
                 raise EOFError
             case other:
                 warn(f"{other!r} is not among these")
-
-
-def _state(bracket: Bracket) -> str:
-    return f"{len(bracket.arrivals)} of {len(bracket.plan.shots)} frames"

@@ -445,7 +445,6 @@ def _told_how_to_go_on(book: Book, agenda: _Agenda) -> Iterator[None]:
     except BaseException:
         for scene_id, bracket in unfinished(Journal(Store(book.dataset).journal_path).events()).items():
             if scene_id not in told:
-                frames = f"{len(bracket.arrivals)} of {len(bracket.plan.shots)} frames"
                 go_on = f"sidcap shoot --resume{dataset_suffix(book.dataset)}"
-                warn(f"scene {scene_id:05d} has {frames}; it goes on with: {go_on}")
+                warn(f"scene {scene_id:05d} has {bracket.progress}; it goes on with: {go_on}")
         raise
