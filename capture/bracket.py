@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sidcap.capture.plan import BracketPlan, Shot
+from sidcap.data_manifest.errors import ManifestError
 from sidcap.data_manifest.schema import Frame, Pair, Ratio, Record, Scene
 from sidcap.data_manifest.words import Split
 
@@ -117,30 +118,42 @@ def _pair(shot: Shot, frame: Frame, reference: Frame) -> Pair:
 def unfinished(events: Iterable[Mapping[str, Any]]) -> dict[int, Bracket]:
     """The brackets that the journal knows to be incomplete, by scene, each in its last attempt.
 
-    Their ``frames`` stay empty: those are in the scene files.
+    Their ``frames`` stay empty: those are in the scene files. Raises ManifestError where a line of the journal lacks
+    what its kind has.
     """
     brackets: dict[int, Bracket] = {}
     for event in events:
-        kind, scene = event.get("event"), event.get("scene")
-        if kind == "bracket":
-            brackets[event["scene"]] = Bracket(
-                scene_id=event["scene"],
-                split=Split(event["split"]),
-                plan=BracketPlan.model_validate(event["plan"]),
-                attempt=event.get("attempt", 1),
-            )
-        if scene not in brackets:
-            continue
-        bracket = brackets[scene]
-        if kind == "shot":
-            bracket.last_utc = bracket.intended[event["index"]] = datetime.fromisoformat(event["utc"])
-        elif kind == "file":
-            arrival = Arrival.model_validate(event["arrival"])
-            bracket.arrivals[arrival.index] = arrival
-        elif kind == "again":
-            bracket.forget(event["index"])
-        elif kind == "discard":
-            brackets[scene] = bracket.next_attempt()
-        elif kind in ("complete", "abandoned"):
-            del brackets[scene]
+        try:
+            _follow(event, brackets)
+        except (KeyError, ValueError, TypeError) as error:
+            raise ManifestError(
+                f"journal.jsonl: the line {event.get('event')!r} of {event.get('utc')} is broken: "
+                "restore it from a copy, or delete that line"
+            ) from error
     return brackets
+
+
+def _follow(event: Mapping[str, Any], brackets: dict[int, Bracket]) -> None:
+    """What one event changes in the brackets."""
+    kind, scene = event.get("event"), event.get("scene")
+    if kind == "bracket":
+        brackets[event["scene"]] = Bracket(
+            scene_id=event["scene"],
+            split=Split(event["split"]),
+            plan=BracketPlan.model_validate(event["plan"]),
+            attempt=event.get("attempt", 1),
+        )
+    if scene not in brackets:
+        return
+    bracket = brackets[scene]
+    if kind == "shot":
+        bracket.last_utc = bracket.intended[event["index"]] = datetime.fromisoformat(event["utc"])
+    elif kind == "file":
+        arrival = Arrival.model_validate(event["arrival"])
+        bracket.arrivals[arrival.index] = arrival
+    elif kind == "again":
+        bracket.forget(event["index"])
+    elif kind == "discard":
+        brackets[scene] = bracket.next_attempt()
+    elif kind in ("complete", "abandoned"):
+        del brackets[scene]

@@ -53,4 +53,5 @@ def _parsed(line: str) -> dict[str, Any] | None:
         event = json.loads(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) else None
+    is_event = isinstance(event, dict) and isinstance(event.get("event"), str) and "utc" in event
+    return event if is_event else None

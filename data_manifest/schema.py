@@ -22,7 +22,7 @@ from pydantic import (
 
 from sidcap.data_manifest.words import SPLIT_OF_DIGIT, Release, Split, Verdict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the files this sidcap writes. Older ones are migrated on load, newer ones refused."""
 
 

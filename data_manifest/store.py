@@ -31,6 +31,7 @@ _HASH_BLOCK = 1 << 20
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda document: document,  # 2 adds discarded frames, cards and darks, each with a default
+    2: lambda document: document,  # 3 adds imported frames, decisions and what calibration found, each with a default
 }
 """Schema version -> the function that lifts a document of that version to the next one."""
 
