@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from sidcap.cli import (
     camera,
+    decide,
     demo,
     evaluate,
     recover,
@@ -81,6 +82,7 @@ app.command("shoot-darks")(shoot_darks.shoot_darks)
 app.command("recover")(recover.recover)
 app.add_typer(camera.app, name="camera")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
+app.command("decide")(decide.decide)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("validate")(validate.validate)

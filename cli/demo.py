@@ -95,9 +95,12 @@ def _turn(simulated: SimulatedCamera, scene_id: int) -> None:
 
 
 def _verify(store: Store) -> None:
-    from sidcap.curate import verify_dataset
+    from sidcap.curate import Failed, verify_dataset
 
-    show_verdicts(sorted(verify_dataset(store, store.scene_ids(), tolerance_px=0.5), key=lambda scene: scene.id))
+    for done in verify_dataset(store):
+        if isinstance(done, Failed):
+            raise done.error
+    show_verdicts(list(store.scenes()))
 
 
 def _train(store: Store, run: Path) -> bool:

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, warn, without_c_chatter
-from sidcap.data_manifest.errors import SidcapError
+from sidcap.cli.screen import (
+    INTERRUPTED,
+    NOT_USABLE,
+    complain,
+    console,
+    counted,
+    print_json,
+    progress,
+    warn,
+    without_c_chatter,
+)
+from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.words import Verdict
 
 if TYPE_CHECKING:
-    from sidcap.data_manifest.schema import Pair, Scene
+    from concurrent.futures import Executor
 
-_COLOURS = {Verdict.ALIGNED: "green", Verdict.MISALIGNED: "red", Verdict.UNDETERMINED: "yellow"}
+    from sidcap.curate import Failed, Verified
+    from sidcap.data_manifest.schema import Pair, Scene
+    from sidcap.data_manifest.store import Store
+
+_COLOURS = {
+    Verdict.ALIGNED: "green",
+    Verdict.MISALIGNED: "red",
+    Verdict.UNDETERMINED: "yellow",
+    "accepted": "green",
+    "rejected": "red",
+}
+_MANY_PAIRS = 200
+"""Of more pairs than this, the table has only those that cannot be used."""
 
 
 def verify_alignment(
@@ -27,65 +51,136 @@ def verify_alignment(
     tolerance: Annotated[
         float, typer.Option(metavar="PX", min=0.001, help="Largest shift still called aligned, in sensor pixels.")
     ] = 0.5,
+    again: Annotated[bool, typer.Option("--again", help="Register every pair, also those that are current.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, show_default="all cores", help="Processes; each takes up to 1.5 GB."),
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on this Dask cluster, such as tcp://host:8786.")
+    ] = None,
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
     """Measure how far each short lies from its long, and judge: aligned, misaligned or undetermined.
 
-    The verdicts are written into the scene files. Ends with exit code 3 where a pair is not aligned.
+    The verdicts are written into the scene files. What was registered before is registered again only where files,
+    calibration or method have changed since. Ends with exit code 3 where a pair is not aligned and nobody accepted it.
     """
-    from sidcap.curate import verify_dataset
     from sidcap.data_manifest.store import Store
 
+    if jobs is not None and dask is not None:
+        raise UsageError("--jobs is for this machine, --dask for a cluster: give one of them")
     store = Store.open(dataset)
     scene_ids = scene or store.scene_ids()
-    scenes: list[Scene] = []
-    failure: SidcapError | None = None
-    with without_c_chatter(), progress() as bar:
-        task = bar.add_task("registering", total=len(scene_ids))
-        try:
-            for done in verify_dataset(store, scene_ids, tolerance_px=tolerance):
-                scenes.append(done)
-                bar.advance(task)
-        except SidcapError as error:  # comes last: what the other scenes gave is shown first
-            failure = error
-    if failure is not None and not scenes:
-        raise failure
-    scenes.sort(key=lambda scene: scene.id)
+    verified, failed, interrupted = _verified(store, scene_ids, tolerance, again=again, jobs=jobs, dask=dask)
+    scenes = [done.scene for done in verified]
     show_verdicts(scenes)
-    if json:
-        print_json({"scenes": [scene.model_dump(mode="json") for scene in scenes]})
-    if failure is not None:
-        raise failure
-    all_aligned = all(pair.alignment and pair.alignment.verdict is Verdict.ALIGNED for pair in _pairs(scenes))
-    if not all_aligned or not all(scene.complete for scene in scenes):
+    _show_work(verified, failed)
+    if json and not interrupted:
+        print_json(
+            {
+                "scenes": [scene.model_dump(mode="json") for scene in scenes],
+                "registered": sum(done.registered for done in verified),
+                "current": sum(done.current for done in verified),
+                "failed": [{"scene": failure.scene_id, "error": str(failure.error)} for failure in failed],
+            }
+        )
+    for failure in failed:
+        complain(str(failure.error))
+    if interrupted:
+        complain(
+            f"interrupted: {counted(len(scenes), 'scene')} of {len(scene_ids)} are written; "
+            "the same command goes on from there"
+        )
+        raise typer.Exit(INTERRUPTED)
+    if failed:
+        raise typer.Exit(failed[0].error.exit_code)
+    if not all(pair.usable for pair in _pairs(scenes)) or not all(scene.complete for scene in scenes):
         raise typer.Exit(NOT_USABLE)
 
 
+def _verified(
+    store: Store, scene_ids: list[int], tolerance_px: float, *, again: bool, jobs: int | None, dask: str | None
+) -> tuple[list[Verified], list[Failed], bool]:
+    """What came of the scenes, ascending, and whether Ctrl-C ended it before all were done."""
+    from sidcap.curate import Failed, verify_dataset
+
+    verified: list[Verified] = []
+    failed: list[Failed] = []
+    interrupted = False
+    try:
+        with without_c_chatter(), progress() as bar, _workers(store, len(scene_ids), jobs, dask) as executor:
+            task = bar.add_task("verifying scenes", total=len(scene_ids))
+            for done in verify_dataset(store, scene_ids, tolerance_px=tolerance_px, again=again, executor=executor):
+                if isinstance(done, Failed):
+                    failed.append(done)
+                else:
+                    verified.append(done)
+                bar.advance(task)
+    except KeyboardInterrupt:
+        interrupted = True
+    verified.sort(key=lambda done: done.scene.id)
+    failed.sort(key=lambda failure: failure.scene_id)
+    return verified, failed, interrupted
+
+
+@contextmanager
+def _workers(store: Store, scenes: int, jobs: int | None, dask: str | None) -> Iterator[Executor | None]:
+    """Where the work is done; None for here, which suits one scene best."""
+    from sidcap.curate import cores, dask_cluster, processes
+
+    if dask is not None:
+        with dask_cluster(dask, store.root.absolute()) as executor:
+            yield executor
+    elif scenes > 1:
+        with processes(min(jobs or cores(), scenes)) as executor:
+            yield executor
+    else:
+        yield None
+
+
 def show_verdicts(scenes: list[Scene]) -> None:
-    """One row a pair, and the reasons for every verdict that is not `aligned`."""
+    """One row a pair, the reasons for every one that is not `aligned`, and what was found in whole brackets."""
     from rich.table import Table
 
     table = Table("frame", "ratio", "true", "measured", "shift px", "± px", "verdict")
     for column in table.columns[1:-1]:
         column.justify = "right"
     table.columns[0].no_wrap = table.columns[-1].no_wrap = True
-    for pair in _pairs(scenes):
-        table.add_row(*_row(pair))
+    pairs = _pairs(scenes)
+    many = len(pairs) > _MANY_PAIRS
+    for pair in pairs:
+        if not (many and pair.usable):
+            table.add_row(*_row(pair))
     if table.row_count:
         console.print(table)
-    for pair in _pairs(scenes):
-        if pair.alignment and pair.alignment.verdict is not Verdict.ALIGNED:
-            console.print(f"{pair.frame}: {'; '.join(pair.alignment.reasons)}", soft_wrap=True)
+    _show_reasons(pairs)
     for scene in scenes:
+        for finding in scene.findings:
+            warn(f"scene {scene.name}: {finding}")
         if not scene.complete:
             warn(f"scene {scene.name} is incomplete: sidcap shoot --resume completes it")
-    counts = dict.fromkeys(Verdict, 0)
-    for pair in _pairs(scenes):
-        if pair.alignment:
-            counts[pair.alignment.verdict] += 1
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    console.print(f"{counted(len(scenes), 'scene')}: {verdicts}")
+    standings = Counter({verdict.value: 0 for verdict in Verdict})
+    standings.update(pair.standing for pair in pairs)
+    counts = ", ".join(f"{count} {standing}" for standing, count in standings.items())
+    console.print(f"{counted(len(scenes), 'scene')}: {counts}" + (" (the usable ones are not listed)" if many else ""))
+
+
+def _show_reasons(pairs: list[Pair]) -> None:
+    for pair in pairs:
+        if pair.alignment and pair.alignment.verdict is not Verdict.ALIGNED:
+            console.print(f"{pair.frame}: {'; '.join(pair.alignment.reasons)}", soft_wrap=True, markup=False)
+        if pair.decision:
+            console.print(f"{pair.frame}: {pair.standing_in_words}: {pair.decision.why}", soft_wrap=True, markup=False)
+
+
+def _show_work(verified: list[Verified], failed: list[Failed]) -> None:
+    registered, current = sum(done.registered for done in verified), sum(done.current for done in verified)
+    line = f"{counted(registered, 'pair')} registered, {current} current"
+    if failed:
+        line += f", {counted(len(failed), 'scene')} failed"
+    console.print(line)
 
 
 def _pairs(scenes: Iterable[Scene]) -> list[Pair]:
@@ -100,6 +195,6 @@ def _row(pair: Pair) -> tuple[str, ...]:
         shift = ("-", "-")
     else:
         shift = (f"{math.hypot(*alignment.shift_px):.3f}", f"{alignment.sigma_px or 0:.3f}")
-    verdict = alignment.verdict if alignment else None
     name = Path(pair.frame).stem if pair.frame.startswith("short/") else f"{Path(pair.frame).stem} again"
-    return (name, *ratios, *shift, f"[{_COLOURS[verdict]}]{verdict}[/]" if verdict else "-")
+    colour = _COLOURS.get(pair.standing)
+    return (name, *ratios, *shift, f"[{colour}]{pair.standing}[/]" if colour else pair.standing)

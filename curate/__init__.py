@@ -1,17 +1,25 @@
 """Can this pair be trained on? Registration of a short against its long, the verdict, and its place in the manifest."""
 
+from sidcap.curate.decisions import decide
 from sidcap.curate.registration import Problem, Reference, Registration, register
 from sidcap.curate.verdict import judge
-from sidcap.curate.verify import noise_of, verify_dataset, verify_scene
+from sidcap.curate.verify import Failed, Verified, noise_of, verify_dataset, verify_scene
+from sidcap.curate.workers import cores, dask_cluster, processes
 from sidcap.data_manifest.noise import NoiseModel
 
 __all__ = [
+    "Failed",
     "NoiseModel",
     "Problem",
     "Reference",
     "Registration",
+    "Verified",
+    "cores",
+    "dask_cluster",
+    "decide",
     "judge",
     "noise_of",
+    "processes",
     "register",
     "verify_dataset",
     "verify_scene",

@@ -7,6 +7,7 @@ dataset's folder, use forward slashes, and cannot climb out of it. ``sidcap sche
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -16,7 +17,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     PositiveFloat,
+    StringConstraints,
     model_validator,
 )
 
@@ -197,6 +200,12 @@ class Alignment(Record):
     """Name and version of the estimator."""
     measured_utc: AwareDatetime
     """When it was measured."""
+    inputs_sha256: Sha256 | None = None
+    """SHA-256 of all that the measurement follows from: method, both files, true ratio, calibration. As long as that
+    stays the same, the pair need not be registered again. None where a file was missing or not as recorded."""
+    registration: dict[str, JsonValue] | None = None
+    """All that registration measured, by the names of ``sidcap.curate.Registration``: what the verdict is judged from.
+    None where the frames cannot be compared."""
 
     @property
     def sigma_px(self) -> float | None:
@@ -205,6 +214,19 @@ class Alignment(Record):
             return None
         (xx, xy), (_, yy) = self.covariance_px2
         return math.sqrt((xx + yy) / 2 + math.hypot((xx - yy) / 2, xy))
+
+
+class Decision(Record):
+    """What a person says of a pair; it weighs more than any verdict."""
+
+    choice: Literal["accepted", "rejected", "withdrawn"]
+    """accepted: use the pair; rejected: do not; withdrawn: the verdict decides again."""
+    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    """Who."""
+    decided_utc: AwareDatetime
+    """When."""
+    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    """The person's reason."""
 
 
 class Pair(Record):
@@ -218,6 +240,34 @@ class Pair(Record):
     """How much more light the reference got."""
     alignment: Alignment | None = None
     """None until ``sidcap verify-alignment`` has looked."""
+    decisions: tuple[Decision, ...] = ()
+    """What people decided, in that order; the last one counts (``sidcap decide``)."""
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision that holds; None where there is none, or the last one was withdrawn."""
+        last = self.decisions[-1] if self.decisions else None
+        return None if last is None or last.choice == "withdrawn" else last
+
+    @property
+    def standing(self) -> str:
+        """``accepted`` or ``rejected`` where a person decided, else the verdict, or ``not verified``."""
+        if self.decision is not None:
+            return self.decision.choice
+        return "not verified" if self.alignment is None else self.alignment.verdict
+
+    @property
+    def standing_in_words(self) -> str:
+        """For example ``aligned``, or ``accepted by anna (was undetermined)``."""
+        if self.decision is None:
+            return self.standing
+        verdict = "not verified" if self.alignment is None else self.alignment.verdict
+        return f"{self.decision.choice} by {self.decision.by} (was {verdict})"
+
+    @property
+    def usable(self) -> bool:
+        """Whether the pair can be trained on: a person accepted it, or it is aligned and nobody rejected it."""
+        return self.standing in ("accepted", Verdict.ALIGNED)
 
 
 class Scene(Record):
@@ -241,6 +291,8 @@ class Scene(Record):
     """What was shot and then shot again: a bracket in which something moved, a frame that did not fit."""
     note: str = ""
     """A person's words about the scene."""
+    findings: tuple[str, ...] = ()
+    """What ``sidcap verify-alignment`` noticed about the bracket as a whole: flicker, drift."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -269,6 +321,11 @@ class Scene(Record):
     def name(self) -> str:
         """The scene's number as file names carry it, for example ``00001``."""
         return f"{self.id:05d}"
+
+    def with_pairs(self, change: Callable[[Pair], Pair]) -> Self:
+        """The scene with each pair, the closing one too, changed."""
+        closing = None if self.closing is None else change(self.closing)
+        return self.replace(pairs=tuple(map(change, self.pairs)), closing=closing)
 
     def frame(self, path: str) -> Frame:
         """The frame with this path; KeyError where there is none."""

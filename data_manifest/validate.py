@@ -73,6 +73,17 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
 
 def frame_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
     """Why a frame cannot be used; None where it is as its record says."""
+    problem = file_problem(store, frame)
+    if problem is None:
+        try:
+            read_raw(store.path(frame.path))
+        except RawError as error:
+            return str(error).removeprefix(f"{store.root.resolve() / frame.path}: ")
+    return problem
+
+
+def file_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
+    """Why a frame's file is not the one of its record; None where it is, byte for byte."""
     try:
         path = store.path(frame.path)
         if not path.is_file():
@@ -81,9 +92,8 @@ def frame_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
             return f"has {size} bytes instead of {frame.size_bytes}: {_RESTORE}"
         if sha256_of(path) != frame.sha256:
             return f"fails its checksum: {_RESTORE}"
-        read_raw(path)
-    except (ManifestError, RawError) as error:
-        return str(error).removeprefix(f"{store.root.resolve() / frame.path}: ")
+    except ManifestError as error:
+        return str(error)
     except OSError as error:
         return f"cannot be read ({error.strerror}): check the disk"
     return None

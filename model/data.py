@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.data_manifest.schema import Frame, Pair, Record, Scene
 from sidcap.data_manifest.store import Store
-from sidcap.data_manifest.words import Split, Verdict
+from sidcap.data_manifest.words import Split
 from sidcap.model.cache import CachedMosaic, FrameCache
 from sidcap.model.config import TrainConfig
 from sidcap.model.packing import Levels, amplify, pack, unpack
@@ -32,7 +32,7 @@ _ORDER, _CROP, _SAMPLE = range(3)
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """A short and its long that were found to be aligned."""
+    """A short and its long that were found to be aligned, or that a person accepted."""
 
     scene: str
     """Five digits."""
@@ -48,7 +48,7 @@ class LeftOut(Record):
     frame: str
     """The short's path."""
     verdict: str
-    """misaligned, undetermined, or ``not verified``."""
+    """misaligned, undetermined, rejected by a person, or ``not verified``."""
     reason: str
 
 
@@ -88,8 +88,8 @@ def select(store: Store, split: Split) -> Selection:
     """The aligned pairs of a split. UsageError where the split has no scene, TrainingError where no pair is aligned."""
     scenes, left_out = [], []
     for scene in store.scenes(split):
-        aligned = tuple(_aligned_pair(scene, pair) for pair in scene.pairs if _is_aligned(pair))
-        left_out += [_left_out(pair) for pair in scene.pairs if not _is_aligned(pair)]
+        aligned = tuple(_aligned_pair(scene, pair) for pair in scene.pairs if pair.usable)
+        left_out += [_left_out(pair) for pair in scene.pairs if not pair.usable]
         scenes += [aligned] if aligned else []
     if not scenes and not left_out:
         raise UsageError(f"{store.root} has no pairs in split {split}: shoot some with `sidcap shoot --split {split}`")
@@ -215,10 +215,6 @@ class Crops:
         return np.random.Generator(np.random.Philox(key=[self._config.seed, stream], counter=[0, 0, index, epoch]))
 
 
-def _is_aligned(pair: Pair) -> bool:
-    return pair.alignment is not None and pair.alignment.verdict == Verdict.ALIGNED
-
-
 def _aligned_pair(scene: Scene, pair: Pair) -> AlignedPair:
     return AlignedPair(
         scene=scene.name,
@@ -234,9 +230,13 @@ def _corner(pixels: OpenPair, size: int, random: np.random.Generator) -> tuple[i
 
 
 def _left_out(pair: Pair) -> LeftOut:
-    if pair.alignment is None:
-        return LeftOut(frame=pair.frame, verdict="not verified", reason="run `sidcap verify-alignment`")
-    return LeftOut(frame=pair.frame, verdict=pair.alignment.verdict, reason="; ".join(pair.alignment.reasons))
+    if pair.decision is not None:
+        reason = f"{pair.decision.by}: {pair.decision.why}"
+    elif pair.alignment is None:
+        reason = "run `sidcap verify-alignment`"
+    else:
+        reason = "; ".join(pair.alignment.reasons)
+    return LeftOut(frame=pair.frame, verdict=pair.standing, reason=reason)
 
 
 def _turned(image: NDArray[Any], place: Place, size: int) -> NDArray[Any]:

@@ -32,7 +32,7 @@ def shot_and_verified(folder: Path, **camera_arguments: Any) -> Scene:
             shutter_labels=tether.body.shutter_labels(),
         )
         session.shoot(1, Split.TRAIN, plan)
-    return verify_scene(store, 1)
+    return verify_scene(store, 1).scene
 
 
 def alignment(pair: Pair | None) -> Alignment:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidcap.capture.simulated.frame import FrameMaker, Shot
-from sidcap.curate import Registration, judge, verify_dataset, verify_scene
+from sidcap.curate import Failed, Registration, Verified, judge, verify_dataset, verify_scene
 from sidcap.data_manifest.errors import ManifestError, UsageError
 from sidcap.data_manifest.raw import read_raw
 from sidcap.data_manifest.schema import Alignment, Frame, Pair, Scene
@@ -132,7 +132,7 @@ def rewritten(store: Store, scene: Scene, pair: Pair, content: bytes) -> None:
 def test_a_scene_that_stood_still_is_aligned_and_its_ratios_are_measured(dataset: Path) -> None:
     store = Store.open(dataset)
     before = store.scene(1)
-    scene = verify_scene(store, 1)
+    scene = verify_scene(store, 1).scene
     assert scene == store.scene(1)
     assert scene.frames == before.frames
     assert scene.closing is not None
@@ -157,7 +157,7 @@ def test_a_knock_and_darkness_are_told_apart(dataset: Path) -> None:
             pairs=(knocked, darkened.replace(ratio=darkened.ratio.replace(true=10.079 * 4000)))
         ),
     )
-    scene = verify_scene(store, 1)
+    scene = verify_scene(store, 1).scene
     verdicts = [alignment(pair).verdict for pair in scene.all_pairs]
     assert verdicts == [Verdict.MISALIGNED, Verdict.UNDETERMINED, Verdict.ALIGNED]
     assert "to the right of the long" in alignment(scene.pairs[0]).reasons[0]
@@ -169,8 +169,8 @@ def test_the_tolerance_decides_and_is_recorded(dataset: Path) -> None:
     store = Store.open(dataset)
     scene = store.scene(1)
     replaced(store, scene, scene.pairs[0], shift_px=(0.8, 0.0))
-    assert alignment(verify_scene(store, 1, 0.5).pairs[0]).verdict is Verdict.MISALIGNED
-    found = alignment(verify_scene(store, 1, 2.0).pairs[0])
+    assert alignment(verify_scene(store, 1, 0.5).scene.pairs[0]).verdict is Verdict.MISALIGNED
+    found = alignment(verify_scene(store, 1, 2.0).scene.pairs[0])
     assert found.verdict is Verdict.ALIGNED
     assert found.tolerance_px == 2.0
 
@@ -181,7 +181,7 @@ def test_missing_and_truncated_frames_are_undetermined_and_the_others_go_on(data
     store.path(scene.pairs[0].frame).unlink()
     truncated = store.path(scene.pairs[1].frame)
     truncated.write_bytes(truncated.read_bytes()[: truncated.stat().st_size // 2])
-    scene = verify_scene(store, 1)
+    scene = verify_scene(store, 1).scene
     missing, broken = (alignment(pair) for pair in scene.pairs)
     assert missing.verdict is broken.verdict is Verdict.UNDETERMINED
     assert "missing" in missing.reasons[0]
@@ -191,9 +191,9 @@ def test_missing_and_truncated_frames_are_undetermined_and_the_others_go_on(data
 
 def test_without_its_long_a_scene_is_undetermined_and_old_measurements_go(dataset: Path) -> None:
     store = Store.open(dataset)
-    assert verify_scene(store, 1).pairs[0].ratio.measured is not None
+    assert verify_scene(store, 1).scene.pairs[0].ratio.measured is not None
     store.path(store.scene(1).pairs[0].reference).unlink()
-    scene = verify_scene(store, 1)
+    scene = verify_scene(store, 1).scene
     assert {alignment(pair).verdict for pair in scene.all_pairs} == {Verdict.UNDETERMINED}
     assert scene.pairs[0].ratio.measured is None
 
@@ -205,32 +205,34 @@ def test_frames_of_two_isos_or_bodies_are_not_compared(dataset: Path) -> None:
     path = store.path(scene.pairs[1].frame)
     serial = read_raw(path).exif.serial.encode()
     rewritten(store, scene, scene.pairs[1], path.read_bytes().replace(serial, b"9" * len(serial)))
-    reasons = [alignment(pair).reasons[0] for pair in verify_scene(store, 1).pairs]
+    reasons = [alignment(pair).reasons[0] for pair in verify_scene(store, 1).scene.pairs]
     assert "ISO 12800 and ISO 6400" in reasons[0]
     assert "two cameras" in reasons[1]
 
 
 def test_a_camera_without_a_noise_model_is_undetermined(tmp_path: Path) -> None:
     store = tiny_raw.make_dataset(tmp_path / "set", scenes=(1,), verdict=None)
-    for pair in verify_scene(store, 1).pairs:
+    for pair in verify_scene(store, 1).scene.pairs:
         assert alignment(pair).verdict is Verdict.UNDETERMINED
         assert "calibrate" in alignment(pair).reasons[0]
 
 
 def test_every_scene_of_a_dataset_is_verified_in_processes(dataset: Path) -> None:
     store = Store.open(dataset)
-    scenes = list(verify_dataset(store))
+    done = list(verify_dataset(store))
+    scenes = [verified.scene for verified in done if isinstance(verified, Verified)]
     assert sorted(scene.id for scene in scenes) == [1, 10001]
     assert all(store.scene(scene.id) == scene for scene in scenes)
     assert all(pair.alignment for scene in scenes for pair in scene.all_pairs)
 
 
-def test_a_broken_scene_file_is_raised_after_the_others_are_done(dataset: Path) -> None:
+def test_a_broken_scene_file_does_not_stop_the_others(dataset: Path) -> None:
     store = Store.open(dataset)
     store.scene_path(1).write_text("{}")
-    done = []
-    with ThreadPoolExecutor(2) as threads, pytest.raises(ManifestError):
-        done.extend(scene.id for scene in verify_dataset(store, executor=threads))
+    with ThreadPoolExecutor(2) as threads:
+        (failed,) = (done for done in verify_dataset(store, executor=threads) if isinstance(done, Failed))
+    assert failed.scene_id == 1
+    assert isinstance(failed.error, ManifestError)
     assert alignment(store.scene(10001).pairs[0]).verdict is Verdict.ALIGNED
 
 
