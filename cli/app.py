@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from sidcap.cli import (
+    calibrate,
     camera,
     decide,
     demo,
@@ -20,6 +21,7 @@ from sidcap.cli import (
     schema,
     shoot,
     shoot_darks,
+    shoot_flats,
     simulate_camera,
     train,
     validate,
@@ -79,6 +81,8 @@ def main(
 
 app.command("shoot")(shoot.shoot)
 app.command("shoot-darks")(shoot_darks.shoot_darks)
+app.command("shoot-flats")(shoot_flats.shoot_flats)
+app.command("calibrate")(calibrate.calibrate)
 app.command("recover")(recover.recover)
 app.add_typer(camera.app, name="camera")
 app.command("verify-alignment")(verify_alignment.verify_alignment)

@@ -15,6 +15,7 @@
     ├── InspectionError         a frame cannot be looked into while the session goes on
     ├── RegistrationError       two frames cannot be compared
     ├── WorkersError            the processes, or the cluster, that do the work are not there
+    ├── CalibrationError        darks and flats do not tell what is asked of them
     └── TrainingError           a run cannot start, continue or be judged
 
 One tree for all wings, on the ground floor, so that the command line can turn any of them into one line.
@@ -83,6 +84,10 @@ class RegistrationError(SidcapError):
 
 class WorkersError(SidcapError):
     """The processes of this machine, or the cluster, that were to do the work are not there, or died."""
+
+
+class CalibrationError(SidcapError):
+    """Darks and flats do not tell what is asked of them: too few, or clipped, or all of one level."""
 
 
 class TrainingError(SidcapError):

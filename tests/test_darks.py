@@ -15,13 +15,14 @@ from test_exposure import EOS_6D_ISO, EOS_6D_SHUTTER
 from typer.testing import CliRunner, Result
 
 from sidcap.capture import Clock, Tether
-from sidcap.capture.darks import DarkPlan, Darkroom, light_on, plan_darks
+from sidcap.capture.darks import DarkPlan, Darkroom, plan_darks
 from sidcap.capture.journal import Journal
 from sidcap.capture.simulated import Fault, SimulatedCamera
 from sidcap.cli import app
+from sidcap.data_manifest.calibration_frames import light_on
 from sidcap.data_manifest.errors import CameraError, RawError, UsageError
 from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
-from sidcap.data_manifest.schema import BlackLevel, CameraBody, DarkFrame, Exposure, Iso, WhiteLevel
+from sidcap.data_manifest.schema import BlackLevel, CalibrationFrame, CameraBody, DarkFrame, Exposure, Iso, WhiteLevel
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import validate
 
@@ -60,7 +61,7 @@ def shoot(
     store: Store,
     wanted: DarkPlan,
     light_fell: Callable[[str], None] = no_light,
-    took: Callable[[DarkFrame], None] = lambda _: None,
+    took: Callable[[CalibrationFrame], None] = lambda _: None,
 ) -> list[str]:
     """Gives what was lost on the way."""
     lost: list[str] = []
@@ -111,7 +112,7 @@ def test_a_frame_with_light_is_refused_and_shot_again(capped: SimulatedCamera, s
 
     shoot(capped, store, plan(), put_cap_on)
     assert len(told) == 1
-    assert "IMG_0001.CR2 is not dark" in told[0]
+    assert "IMG_0001.CR2 is no dark: light fell on it" in told[0]
     assert paths(store) == [f"{DARKS}/ISO12800_2s_00.CR2", f"{DARKS}/ISO12800_0.1s_00.CR2"]
     assert len(list((store.root / DARKS).iterdir())) == 2
     refused = [event for event in Journal(store.journal_path).events() if event["event"] == "dark refused"]
@@ -145,7 +146,7 @@ def test_a_wrong_exposure_is_shot_again(capped: SimulatedCamera, store: Store) -
 def test_a_camera_that_exposes_wrongly_for_good_is_given_up(capped: SimulatedCamera, store: Store) -> None:
     for count in (1, 2, 3):
         capped.inject(Fault.parse(f"exif-wrong@exposure:{count}"))
-    with pytest.raises(RawError, match="3 dark frames in a row are no good"):
+    with pytest.raises(RawError, match="3 darks in a row are no good"):
         shoot(capped, store, plan())
 
 
@@ -225,7 +226,7 @@ def test_the_longest_come_first_and_doubles_once() -> None:
         ({"exposures_s": (-1,)}, "not -1 s"),
         ({"repeats": 0}, "out of range"),
         ({"repeats": 10**9}, "out of range"),
-        ({"isos": ()}, "need an ISO"),
+        ({"isos": ()}, "an ISO and an exposure are needed"),
     ],
 )
 def test_what_cannot_be_shot_is_refused(request_: dict[str, tuple[int, ...]], words: str) -> None:
