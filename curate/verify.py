@@ -96,6 +96,8 @@ def _verified(store: Store, scene: Scene, reference_path: str, tolerance_px: flo
 
 def _read(store: Store, frame: Frame) -> RawFrame:
     """The frame as its record describes it; SidcapError, without the place of the dataset on this disk, where not."""
+    if frame.missing:
+        raise RawError(frame.why_missing)
     try:
         path = store.path(frame.path)
         raw = read_raw(path)

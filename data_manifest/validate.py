@@ -15,6 +15,7 @@ from sidcap.data_manifest.schema import DarkFrame, Frame, Record, Scene
 from sidcap.data_manifest.store import Store, sha256_of
 
 _RESTORE = "restore it from a copy; `sidcap recover FOLDER` looks for one on a card or elsewhere"
+_NEVER_THERE = "was not there, or broken, when it was imported: put it there and run `sidcap import` again"
 FRAME_FOLDERS = ("long", "short", "discarded", "calibration/darks")
 
 
@@ -73,6 +74,8 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
 
 def frame_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
     """Why a frame cannot be used; None where it is as its record says."""
+    if isinstance(frame, Frame) and frame.missing:
+        return f"missing: {_NEVER_THERE}"
     try:
         path = store.path(frame.path)
         if not path.is_file():
