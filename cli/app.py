@@ -15,6 +15,8 @@ from sidcap.cli import (
     camera,
     demo,
     evaluate,
+    export,
+    import_,
     recover,
     schema,
     shoot,
@@ -80,6 +82,8 @@ app.command("shoot")(shoot.shoot)
 app.command("shoot-darks")(shoot_darks.shoot_darks)
 app.command("recover")(recover.recover)
 app.add_typer(camera.app, name="camera")
+app.add_typer(import_.app, name="import")
+app.add_typer(export.app, name="export")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
