@@ -15,7 +15,7 @@ from sidcap.data_manifest.schema import DarkFrame, Frame, Record, Scene
 from sidcap.data_manifest.store import Store, sha256_of
 
 _RESTORE = "restore it from a copy; `sidcap recover FOLDER` looks for one on a card or elsewhere"
-_NEVER_THERE = "was not there, or broken, when it was imported: put it there and run `sidcap import` again"
+_NEVER_THERE = "missing: it was not there, or broken, when it was imported; put it there and import again"
 FRAME_FOLDERS = ("long", "short", "discarded", "calibration/darks")
 
 
@@ -26,6 +26,8 @@ class Finding(Record):
     """The file, relative to the dataset."""
     problem: str
     """What is wrong and what to do, in one line."""
+    missing: bool = False
+    """True where the file was not there when its frame was imported."""
 
 
 class Report(Record):
@@ -64,7 +66,8 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # LibRaw and hashlib both work outside the interpreter lock
         for done, problem in enumerate(pool.map(lambda frame: frame_problem(store, frame), frames), start=1):
             if problem is not None:
-                findings.append(Finding(path=frames[done - 1].path, problem=problem))
+                missing = problem == _NEVER_THERE
+                findings.append(Finding(path=frames[done - 1].path, problem=problem, missing=missing))
             on_frame(done, len(frames))
     if len(scenes) == len(scene_ids):  # a scene file that cannot be read may name any of them
         interrupted = {scene.id for scene in scenes if not scene.complete}
@@ -75,7 +78,7 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
 def frame_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
     """Why a frame cannot be used; None where it is as its record says."""
     if isinstance(frame, Frame) and frame.missing:
-        return f"missing: {_NEVER_THERE}"
+        return _NEVER_THERE
     try:
         path = store.path(frame.path)
         if not path.is_file():

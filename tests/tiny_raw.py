@@ -85,8 +85,8 @@ def dng(
     return b"II*\0" + struct.pack("<I", start) + pixels + exif_directory + directory(tags, start)
 
 
-def directory(tags: Sequence[Tag], start: int, after: int = 0) -> bytes:
-    """A TIFF directory that begins at byte ``start`` of its file, with its values; ``after`` is where the next one is."""
+def directory(tags: Sequence[Tag], start: int) -> bytes:
+    """A TIFF directory that begins at byte ``start`` of its file, with its values; no other follows."""
     entries, values = b"", b""
     for tag, kind, numbers in tags:
         data = struct.pack(f"<{len(numbers)}{_FORMAT[kind]}", *numbers)
@@ -96,7 +96,7 @@ def directory(tags: Sequence[Tag], start: int, after: int = 0) -> bytes:
             values += data + b"\0" * (len(data) % 2)
             data = struct.pack("<I", place)
         entries += struct.pack("<HHI", tag, kind, count) + data.ljust(4, b"\0")
-    return struct.pack("<H", len(tags)) + entries + struct.pack("<I", after) + values
+    return struct.pack("<H", len(tags)) + entries + b"\0" * 4 + values
 
 
 @contextmanager

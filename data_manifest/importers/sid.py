@@ -283,8 +283,8 @@ def _layout(folder: Path) -> _Layout:
             camera = ""
     if len(cameras) > 1:
         raise UsageError(
-            f"{folder} holds frames of more than one camera ({', '.join(sorted(cameras))}), whose scenes have the same "
-            "numbers: import them one by one, each with its lists in a folder of its own"
+            f"{folder} holds frames of {' and '.join(sorted(cameras))}, whose scenes have the same numbers: import "
+            f"each by itself, `sidcap import sid {folder / min(cameras)}`; its lists may stay beside that folder"
         )
     if not listed and not inside and not _has_frame_folders(folder):
         raise UsageError(f"{folder} holds neither folders long and short nor SID's lists ({LIST_PATTERN})")
