@@ -13,10 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from sidcap.data_manifest.apex import true_seconds
 from sidcap.data_manifest.errors import UsageError
 
-_STEPS_PER_STOP = 3
-"""Cameras leave the factory in third stops; half stops are a custom function that sidcap does not support."""
 _CANON_ODD_LABELS = {"10.3": Fraction(10), "6.3": Fraction(6)}
 """libgphoto2 names these two Canon settings after a computed time; the camera's own display says 10\" and 6\"."""
 _LABEL = re.compile(r"(\d+)/(\d+)|(\d+(?:\.\d+)?)s?")
@@ -61,11 +60,6 @@ def parse_shutter(label: str) -> Shutter | None:
     nominal = Fraction(int(numerator), int(denominator)) if numerator is not None else Fraction(seconds)
     nominal = _CANON_ODD_LABELS.get(label.strip(), nominal)
     return Shutter(label, float(nominal), true_seconds(float(nominal))) if nominal > 0 else None
-
-
-def true_seconds(nominal_s: float) -> float:
-    """The power of two, in third stops, that a dial's ``nominal_s`` stands for: 30 -> 32, 1/60 -> 1/64, 10 -> 10.08."""
-    return float(2.0 ** (round(_STEPS_PER_STOP * math.log2(nominal_s)) / _STEPS_PER_STOP))
 
 
 def in_bulb(label: str) -> bool:

@@ -140,7 +140,7 @@ class Ledger:
         for discarded in scene.discarded:
             path = self.store.root / discarded.frame.path
             counted = self.store.root / discarded.frame.role / _NUMBERED.sub("", path.name)
-            if not path.exists() and is_whole(counted, discarded.frame.sha256):
+            if not path.exists() and is_whole(counted, discarded.frame.checksum):
                 move(counted, path)
 
     # Once more.

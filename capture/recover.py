@@ -260,6 +260,7 @@ class _Recovery:
             _Known(frame.path, frame.size_bytes, frame.sha256, frame.card, scene.id)
             for scene in scenes
             for frame in scene.all_frames
+            if frame.size_bytes is not None and frame.sha256 is not None  # a file that was never there
         ]
         known += [_Known(d.path, d.size_bytes, d.sha256, d.card, None) for d in self.store.calibration().frames]
         recorded = {one.path for one in known}

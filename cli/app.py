@@ -17,6 +17,8 @@ from sidcap.cli import (
     decide,
     demo,
     evaluate,
+    export,
+    import_,
     recover,
     schema,
     shoot,
@@ -85,6 +87,8 @@ app.command("shoot-flats")(shoot_flats.shoot_flats)
 app.command("calibrate")(calibrate.calibrate)
 app.command("recover")(recover.recover)
 app.add_typer(camera.app, name="camera")
+app.add_typer(import_.app, name="import")
+app.add_typer(export.app, name="export")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("decide")(decide.decide)
 app.command("train")(train.train)

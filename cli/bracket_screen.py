@@ -106,7 +106,7 @@ class BracketScreen:
             return ""
         colour = {"": "green", "aligned": "green", "misaligned": "red"}.get(verdict, "yellow")
         sign = {"green": "✓", "red": "✗", "yellow": "?"}[colour]
-        megabytes = f"{frame.size_bytes / 1e6:.1f} MB"
+        megabytes = f"{(frame.size_bytes or 0) / 1e6:.1f} MB"
         words = verdict if verdict == "misaligned" else event.text  # why, the next line tells, and what comes of it
         return f"[{colour}]{sign}[/] {self._place(event)} {frame.path}  {megabytes}  {escape(words)}".rstrip()
 

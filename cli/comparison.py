@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sidcap.capture import Comparison
-from sidcap.curate import Reference, judge, noise_of
+from sidcap.curate import Reference, judge, noise_of, sensor_of
+from sidcap.data_manifest.errors import ManifestError, RegistrationError
 from sidcap.data_manifest.raw import RawFrame
+from sidcap.data_manifest.schema import CameraBody
+from sidcap.data_manifest.sensor import Sensor
+from sidcap.data_manifest.store import Store
 
 _prepared: list[tuple[RawFrame, Reference]] = []
 """The long of the last comparison and what was made of it: one at most, for a bracket has many frames and one long."""
 
 
-def compare(long: RawFrame, frame: RawFrame, true_ratio: float) -> Comparison:
-    """Register a frame against the long, and judge; with the default tolerance. RegistrationError as `Reference`."""
-    found = _reference(long).register(frame, ratio=true_ratio)
+def compare(long: RawFrame, frame: RawFrame, true_ratio: float, dataset: Path | None = None) -> Comparison:
+    """Register a frame against the long, and judge; with the default tolerance. RegistrationError as `Reference`.
+
+    What ``dataset`` knows of the body by calibration is used.
+    """
+    found = _reference(long, dataset).register(frame, ratio=true_ratio)
     name = "the short" if true_ratio > 1 else "the closing long"
     verdict, reasons = judge(found, true_ratio=true_ratio, frame=name)
     return Comparison(verdict, reasons, found.ratio, found.ratio_sigma or 0.0)
 
 
-def _reference(long: RawFrame) -> Reference:
+def _reference(long: RawFrame, dataset: Path | None) -> Reference:
     if not _prepared or _prepared[0][0] is not long:
-        _prepared[:] = [(long, Reference(long, noise_of(long)))]
+        sensor = None if dataset is None else _sensor(long, Store(dataset))
+        _prepared[:] = [(long, Reference(long, noise_of(long, sensor)))]
     return _prepared[0][1]
+
+
+def _sensor(long: RawFrame, store: Store) -> Sensor | None:
+    """RegistrationError where the calibration is broken: the frame is not compared then, and the session goes on."""
+    camera = CameraBody(model=long.exif.model, serial=long.exif.serial)
+    try:
+        return None if long.exif.iso is None else sensor_of(store, camera, long.exif.iso)
+    except ManifestError as error:
+        raise RegistrationError(str(error)) from error

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import console, print_json, progress, warn
-from sidcap.cli.train import Device, DeviceOption
+from sidcap.cli.screen import console, print_json, progress
+from sidcap.cli.train import Device, DeviceOption, show_left_out
 from sidcap.data_manifest.words import Split
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ def show_scores(evaluation: Evaluation) -> None:
     table.add_row("mean", "", *(f"[bold]{value:.2f}[/]" for value in means))
     console.print(table)
     console.print("amplified: times the true ratio; mean-scaled: given the reference's mean, an oracle")
-    for pair in evaluation.left_out:
-        warn(f"{pair.frame} is left out, {pair.verdict}: {pair.reason}")
+    show_left_out(evaluation.left_out)
     for score in evaluation.scores:
         console.print(f"picture: {evaluation.run / score.picture}", soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ class Gear:
                 told(event)
 
         with ExitStack() as stack:
-            inspector = stack.enter_context(Inspector(compare))
+            inspector = stack.enter_context(Inspector(partial(compare, dataset=store.root)))
             diligence = Diligence(retries=self.retries, read_twice=self.read_twice)
             clock = Clock(self.time_scale)
             yield stack.enter_context(Session(tether, store, clock, inspector, watch, diligence))

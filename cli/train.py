@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
-from sidcap.cli.screen import INTERRUPTED, console, print_json, progress, warn
+from sidcap.cli.screen import INTERRUPTED, console, counted, print_json, progress, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidcap.data_manifest.store import Store
-    from sidcap.model import Event, Started, TrainConfig, TrainReport
+    from sidcap.model import Event, LeftOut, Started, TrainConfig, TrainReport
 
 DEFAULT_RUN = Path("run")
 
@@ -125,5 +125,16 @@ def _show_start(start: Started) -> None:
         f"training {start.parameters / 1e6:.2f} M parameters on {start.pairs} pairs of {start.scenes} scenes, "
         f"{start.config.epochs} epochs, on {start.device}"
     )
-    for pair in start.left_out:
-        warn(f"{pair.frame} is left out, {pair.verdict}: {pair.reason}")
+    show_left_out(start.left_out)
+
+
+def show_left_out(pairs: Iterable[LeftOut]) -> None:
+    """Which pairs are not used, and why; only how many where it is for want of files, which may be thousands."""
+    missing = 0
+    for pair in pairs:
+        if pair.verdict == "missing":
+            missing += 1
+        else:
+            warn(f"{pair.frame} is left out, {pair.verdict}: {pair.reason}")
+    if missing:
+        warn(f"{counted(missing, 'pair')} left out, missing: put the files there and import again")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, without_c_chatter
 
+_MISSING_SHOWN = 20
+"""A dataset of lists without files has thousands."""
+
 
 def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False) -> None:
     """Check a dataset: its files' structure, every frame's checksum, and that every frame decodes.
@@ -20,8 +23,11 @@ def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False)
     with without_c_chatter(), progress() as bar:
         task = bar.add_task("checking frames", total=None)
         report = check(store, lambda done, total: bar.update(task, completed=done, total=total))
-    for finding in report.findings:
+    missing = [finding for finding in report.findings if finding.missing]
+    for finding in [finding for finding in report.findings if not finding.missing] + missing[:_MISSING_SHOWN]:
         console.print(f"[red]✗[/] {finding.path}: {finding.problem}", soft_wrap=True, markup=True)
+    if len(missing) > _MISSING_SHOWN:
+        console.print(f"[red]✗[/] and {counted(len(missing) - _MISSING_SHOWN, 'frame')} more missing; --json names all")
     outcome = "all sound" if report.sound else counted(len(report.findings), "finding")
     console.print(f"{counted(report.scenes, 'scene')}, {counted(report.frames, 'frame')}: {outcome}")
     if json:

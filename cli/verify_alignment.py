@@ -83,11 +83,12 @@ def verify_alignment(
                 "scenes": [scene.model_dump(mode="json") for scene in scenes],
                 "registered": sum(done.registered for done in verified),
                 "current": sum(done.current for done in verified),
-                "failed": [{"scene": failure.scene_id, "error": str(failure.error)} for failure in failed],
+                "failed": sum(done.failed for done in verified),
+                "failed_scenes": [{"scene": failure.scene_id, "error": str(failure.error)} for failure in failed],
             }
         )
-    for failure in failed:
-        complain(str(failure.error))
+    for error in dict.fromkeys(str(failure.error) for failure in failed):
+        complain(error)
     if interrupted:
         complain(
             f"interrupted: {counted(len(scenes), 'scene')} of {len(scene_ids)} are written; "
@@ -178,6 +179,8 @@ def _show_reasons(pairs: list[Pair]) -> None:
 def _show_work(verified: list[Verified], failed: list[Failed]) -> None:
     registered, current = sum(done.registered for done in verified), sum(done.current for done in verified)
     line = f"{counted(registered, 'pair')} registered, {current} current"
+    if lacking := sum(done.failed for done in verified):
+        line += f", {lacking} failed for want of a file"
     if failed:
         line += f", {counted(len(failed), 'scene')} failed"
     console.print(line)

@@ -1,9 +1,10 @@
 """Can this pair be trained on? Registration of a short against its long, the verdict, and its place in the manifest."""
 
 from sidcap.curate.decisions import decide
+from sidcap.curate.known_sensor import noise_of, sensor_of
 from sidcap.curate.registration import Problem, Reference, Registration, register
 from sidcap.curate.verdict import judge
-from sidcap.curate.verify import Failed, Verified, noise_of, verify_dataset, verify_scene
+from sidcap.curate.verify import Failed, Verified, verify_dataset, verify_scene
 from sidcap.curate.workers import cores, dask_cluster, processes
 from sidcap.data_manifest.noise import NoiseModel
 
@@ -21,6 +22,7 @@ __all__ = [
     "noise_of",
     "processes",
     "register",
+    "sensor_of",
     "verify_dataset",
     "verify_scene",
 ]

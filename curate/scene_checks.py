@@ -35,7 +35,7 @@ _SIGMAS = 3.0
 def judged(scene: Scene, tolerance_px: float) -> Scene:
     """The scene with the verdicts, reasons and findings that follow from what is recorded; nothing is measured.
 
-    A pair whose frames could not be compared stays as it is. Raises ManifestError where a record cannot be read.
+    A pair whose frames could not be compared stays undetermined. Raises ManifestError where a record cannot be read.
     """
     flickers = list(_flickers(scene))
 
@@ -133,7 +133,8 @@ def _of_closing(scene: Scene) -> _Change | None:
 def _equal_shorts(scene: Scene) -> list[tuple[float, list[_Light]]]:
     """Nominal exposure and lights of every two or more shorts of one exposure, in the order they were shot."""
     groups = defaultdict(list)
-    for pair in sorted(scene.pairs, key=lambda pair: scene.frame(pair.frame).start_utc):
+    order = [frame.path for frame in scene.frames]
+    for pair in sorted(scene.pairs, key=lambda pair: order.index(pair.frame)):
         frame = scene.frame(pair.frame)
         if light := _light(pair):
             groups[frame.exposure.nominal_s, frame.iso.set, frame.aperture].append(light)

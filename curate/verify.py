@@ -8,25 +8,24 @@ recorded, and is done anew every time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+from sidcap.curate.known_sensor import calibration_id
+from sidcap.curate.measure import Measurement, measure
 from sidcap.curate.record import as_record
-from sidcap.curate.registration import METHOD, Reference, Registration
+from sidcap.curate.registration import METHOD, Registration
 from sidcap.curate.scene_checks import judged
 from sidcap.curate.verdict import TOLERANCE_PX
 from sidcap.curate.workers import cores, lost_workers, processes
-from sidcap.data_manifest.errors import RawError, RegistrationError, SidcapError, UsageError
-from sidcap.data_manifest.noise import NoiseModel, published_noise
-from sidcap.data_manifest.raw import RawFrame, read_raw
-from sidcap.data_manifest.schema import Alignment, Frame, Pair, Scene
+from sidcap.data_manifest.errors import SidcapError, UsageError
+from sidcap.data_manifest.schema import Alignment, Calibration, Frame, Pair, Scene
 from sidcap.data_manifest.store import Store, sha256_of
-from sidcap.data_manifest.validate import file_problem
 from sidcap.data_manifest.words import Verdict
 
 
@@ -39,6 +38,8 @@ class Verified:
     """How many of its pairs were registered."""
     current: int
     """How many had been registered before, with all that would be used now."""
+    failed: int
+    """How many could not be registered: a file is missing, or not the one that was recorded."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,22 @@ def verify_scene(store: Store, scene_id: int, tolerance_px: float = TOLERANCE_PX
     locked for the write only; nothing but alignments, ratios and findings is changed, and where these stay the same
     nothing is written. Raises ManifestError or UsageError where the file of the scene cannot be read.
     """
-    scene = store.scene(scene_id)
-    stale = [pair for pair in scene.all_pairs if again or not _is_current(store, scene, pair)]
-    found = {
-        (pair.frame, pair.reference): pair
-        for reference in dict.fromkeys(pair.reference for pair in stale)
-        for pair in _registered(store, scene, [pair for pair in stale if pair.reference == reference])
-    }
+    scene, calibration = store.scene(scene_id), store.calibration()
+    inputs = {pair.frame: _inputs_sha256(scene, pair, calibration) for pair in scene.all_pairs}
+    stale = [pair for pair in scene.all_pairs if again or not _is_current(store, scene, pair, inputs[pair.frame])]
+    found: dict[str, Pair] = {}
+    lacking = 0
+    for reference in dict.fromkeys(pair.reference for pair in stale):
+        for pair, measured in measure(store, scene, [pair for pair in stale if pair.reference == reference]):
+            lacking += measured.lacking
+            found[pair.frame] = _recorded(pair, measured, None if measured.lacking else inputs[pair.frame])
 
     def with_verdicts(now: Scene) -> Scene:
         return judged(_with_measurements(now, scene, found), tolerance_px)
 
     if with_verdicts(scene) != scene:
         scene = store.change_scene(scene_id, with_verdicts)
-    return Verified(scene, len(stale), len(scene.all_pairs) - len(stale))
+    return Verified(scene, len(stale) - lacking, len(scene.all_pairs) - len(stale), lacking)
 
 
 def verify_dataset(
@@ -120,11 +123,11 @@ def _as_done(futures: list[Future[Verified | Failed]]) -> Iterator[Verified | Fa
             raise lost_workers() from error
 
 
-def _is_current(store: Store, scene: Scene, pair: Pair) -> bool:
+def _is_current(store: Store, scene: Scene, pair: Pair, inputs_sha256: str) -> bool:
     alignment = pair.alignment
     return (
         alignment is not None
-        and alignment.inputs_sha256 == _inputs_sha256(scene, pair)
+        and alignment.inputs_sha256 == inputs_sha256
         and all(_is_untouched(store, frame, alignment.measured_utc) for frame in _frames(scene, pair))
     )
 
@@ -147,118 +150,45 @@ def _hashed(path: Path, _changed_ns: int) -> str:
     return sha256_of(path)
 
 
-def _inputs_sha256(scene: Scene, pair: Pair) -> str:
-    """What a pair's measurement follows from, all of it, told without opening a file."""
+def _inputs_sha256(scene: Scene, pair: Pair, calibration: Calibration) -> str:
+    """Of all that a pair's measurement follows from, told without opening a frame."""
     frame, reference = _frames(scene, pair)
-    inputs = (METHOD, frame.sha256, reference.sha256, repr(pair.ratio.true))
-    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
+    calibrated = calibration_id(calibration, reference.camera, reference.iso.set)
+    inputs = (METHOD, frame.sha256, reference.sha256, pair.ratio.true, calibrated)
+    return hashlib.sha256(repr(inputs).encode()).hexdigest()
 
 
 def _frames(scene: Scene, pair: Pair) -> tuple[Frame, Frame]:
     return scene.frame(pair.frame), scene.frame(pair.reference)
 
 
-def _with_measurements(now: Scene, then: Scene, found: dict[tuple[str, str], Pair]) -> Scene:
+def _with_measurements(now: Scene, then: Scene, found: Mapping[str, Pair]) -> Scene:
     """``now`` with what was found in the frames that it still has in common with ``then``."""
 
     def measured(pair: Pair) -> Pair:
-        new = found.get((pair.frame, pair.reference))
-        if new is None or _frames(now, pair) != _frames(then, pair):
+        new = found.get(pair.frame)
+        if new is None or new.reference != pair.reference or _frames(now, pair) != _frames(then, pair):
             return pair
         return pair.replace(alignment=new.alignment, ratio=new.ratio)
 
     return now.with_pairs(measured)
 
 
-class _FileError(RawError):
-    """The file is not the one that was recorded: worth another look as soon as it was put back."""
-
-
-def _registered(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[Pair]:
-    """The pairs of one long, with what was measured, not judged yet. Every file is read and decoded once."""
-    began = datetime.now(UTC)
-    try:
-        long = _read(store, scene.frame(pairs[0].reference))
-    except SidcapError as error:
-        yield from (_refused(scene, pair, began, error) for pair in pairs)
-        return
-    prepared: Reference | None = None
-    for pair in pairs:
-        noise = None
-        try:
-            short = _read(store, scene.frame(pair.frame))
-            _must_be_of_one_setting(long, short)
-            noise = noise_of(long)
-            if prepared is None:
-                prepared = Reference(long, noise)
-            found = prepared.register(short, ratio=pair.ratio.true)
-        except SidcapError as error:
-            yield _refused(scene, pair, began, error, noise)
-        else:
-            yield _measured(scene, pair, began, noise, found)
-
-
-def _read(store: Store, frame: Frame) -> RawFrame:
-    """The frame as its record describes it; RawError, without the place of the dataset on this disk, where not."""
-    if problem := file_problem(store, frame):
-        raise _FileError(f"{frame.path}: {problem}")
-    try:
-        return read_raw(store.path(frame.path))
-    except RawError as error:
-        raise RawError(str(error).replace(f"{store.root.resolve()}/", "")) from error
-
-
-def noise_of(long: RawFrame) -> NoiseModel:
-    """The noise model of the body and ISO that shot a frame. RegistrationError where there is none."""
-    noise = published_noise(long.exif)
-    if noise is None:
-        camera = long.exif.model or "a camera that does not name itself"
-        raise RegistrationError(
-            f"no noise model for {camera} at ISO {long.exif.iso}: calibrate it with dark frames and flats"
-        )
-    return noise
-
-
-def _must_be_of_one_setting(long: RawFrame, short: RawFrame) -> None:
-    if long.exif.iso != short.exif.iso:
-        raise RegistrationError(
-            f"shot at ISO {long.exif.iso} and ISO {short.exif.iso}: only frames of one ISO can be registered"
-        )
-    if (long.exif.model, long.exif.serial) != (short.exif.model, short.exif.serial):
-        raise RegistrationError("shot with two cameras: only frames of one body can be registered")
-
-
-def _measured(scene: Scene, pair: Pair, began: datetime, noise: NoiseModel, found: Registration) -> Pair:
+def _recorded(pair: Pair, measured: Measurement, inputs_sha256: str | None) -> Pair:
     """The pair with what was measured; its verdict is for `judged` to say."""
+    found = measured.found or Registration(shift_px=None, covariance_px2=None)
     alignment = Alignment(
         verdict=Verdict.UNDETERMINED,
-        reasons=(),
+        reasons=(measured.refusal,),
         shift_px=found.shift_px,
         covariance_px2=None if found.covariance_px2 is None else found.covariance_px2.tolist(),
         chi2=found.chi2,
         tolerance_px=TOLERANCE_PX,
-        noise_source=noise.source,
+        noise_source=measured.noise_source,
         method=METHOD,
-        measured_utc=began,
-        inputs_sha256=_inputs_sha256(scene, pair),
-        registration=as_record(found),
+        measured_utc=measured.began_utc,
+        inputs_sha256=inputs_sha256,
+        registration=None if measured.found is None else as_record(measured.found),
     )
     ratio = pair.ratio.replace(measured=found.ratio, measured_sigma=found.ratio_sigma)
     return pair.replace(alignment=alignment, ratio=ratio)
-
-
-def _refused(scene: Scene, pair: Pair, began: datetime, error: SidcapError, noise: NoiseModel | None = None) -> Pair:
-    """The pair with the reason why nothing could be measured."""
-    alignment = Alignment(
-        verdict=Verdict.UNDETERMINED,
-        reasons=(str(error),),
-        shift_px=None,
-        covariance_px2=None,
-        chi2=None,
-        tolerance_px=TOLERANCE_PX,
-        noise_source="unknown" if noise is None else noise.source,
-        method=METHOD,
-        measured_utc=began,
-        inputs_sha256=None if isinstance(error, _FileError) else _inputs_sha256(scene, pair),
-    )
-    return pair.replace(alignment=alignment, ratio=pair.ratio.replace(measured=None, measured_sigma=None))

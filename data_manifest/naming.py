@@ -48,6 +48,13 @@ def parse_frame_name(name: str) -> FrameName:
     return FrameName(int(scene), int(sequence), float(seconds), extension)
 
 
+def split_of(scene: int) -> Split:
+    """The split that a scene's number tells by its first digit; ManifestError where it tells none."""
+    if scene // 10000 not in SPLIT_OF_DIGIT or scene % 10000 == 0:
+        raise ManifestError(f"scene {scene:05d} belongs to no split: its number has to begin with 0, 1 or 2")
+    return SPLIT_OF_DIGIT[scene // 10000]
+
+
 def scene_id(number: int, split: Split) -> int:
     """The five-digit id of scene ``number`` of ``split``: 7 and 10007 are both test scene 10007.
 

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import exifread
 import numpy as np
@@ -38,6 +40,8 @@ DEVELOPMENT: dict[str, Any] = {
 # one level, the 1/3-stop ISOs, which are digital pulls, at another.
 _WHITE_6D = dict.fromkeys((100, 200, 400, 800, 1600, 3200, 4000, 6400, 8000, 12800, 16000, 25600), 15283.0)
 _WHITE_6D |= dict.fromkeys((160, 320, 640, 1250, 2500, 5000, 10000, 20000), 13225.0)
+
+_RAF = b"FUJIFILMCCD-RAW"
 
 _MASK_GUARD_COLUMNS = 4
 """The masked columns next to the visible ones see stray light (Canon EOS 6D: columns 68 to 71 of 72)."""
@@ -94,8 +98,9 @@ class RawFrame:
     def signal(self) -> NDArray[np.float32]:
         """(H, W) float32: DN above black, each photosite with its own plane's black level. Negatives are kept."""
         signal = self.mosaic.astype(np.float32)
-        for plane, level in enumerate(self.black.per_plane_dn):
-            signal[plane // 2 :: 2, plane % 2 :: 2] -= np.float32(level)
+        rows, columns = self.cfa.shape
+        for site, level in enumerate(self.black.per_plane_dn):
+            signal[site // columns :: rows, site % columns :: columns] -= np.float32(level)
         return signal
 
 
@@ -153,7 +158,7 @@ def read_exif(path: Path) -> Exif:
     """Read the EXIF fields that sidcap keeps. RawError where the file cannot be read."""
     try:
         with path.open("rb") as file:
-            tags = exifread.process_file(file, details=True)
+            tags = exifread.process_file(_exif_part(file), details=True)
     except OSError as error:
         raise RawError(f"cannot read {path}: {error.strerror}") from error
     except Exception as error:
@@ -171,6 +176,19 @@ def read_exif(path: Path) -> Exif:
         aperture=_tag_number(tags, "EXIF FNumber"),
         taken=_taken(tags),
     )
+
+
+def _exif_part(file: BinaryIO) -> BinaryIO:
+    """Where the EXIF lies: in the file itself, in Fuji's RAF in the JPEG whose place and length are at byte 84.
+
+    Source: LibRaw, `LibRaw::identify`.
+    """
+    if file.read(len(_RAF)) != _RAF:
+        return file
+    file.seek(84)
+    place, length = struct.unpack(">II", file.read(8))
+    file.seek(place)
+    return io.BytesIO(file.read(length))
 
 
 def _opened(path: Path) -> rawpy.RawPy:
@@ -204,15 +222,18 @@ def _mosaic(raw: rawpy.RawPy, path: Path) -> NDArray[np.uint16]:
 
 
 def _black(masked: NDArray[np.uint16], raw: rawpy.RawPy, exif: Exif) -> BlackLevel:
-    """Black per plane from the masked columns where the body has them, else as the file says."""
+    """Black per plane from the masked columns where the body has them, else as the file says.
+
+    LibRaw's Python binding tells one level a colour: where a file's 6 x 6 levels differ within one, that is not seen.
+    """
     usable = masked[:, : masked.shape[1] - _MASK_GUARD_COLUMNS]
     if exif.make.startswith("Canon") and usable.shape[1] >= _MASK_MIN_COLUMNS:
         left_is_odd = masked.shape[1] % 2
         planes = [_robust_mean(usable[y::2, (x + left_is_odd) % 2 :: 2]) for y in (0, 1) for x in (0, 1)]
         return BlackLevel(per_plane_dn=(planes[0], planes[1], planes[2], planes[3]), source="masked pixels")
     by_colour = raw.black_level_per_channel
-    levels = [float(by_colour[colour]) for colour in np.asarray(raw.raw_pattern)[:2, :2].flat]
-    return BlackLevel(per_plane_dn=(levels[0], levels[1], levels[2], levels[3]), source="file")
+    levels = tuple(float(by_colour[colour]) for colour in np.asarray(raw.raw_pattern).flat)
+    return BlackLevel(per_plane_dn=levels, source="file")
 
 
 def _robust_mean(values: NDArray[np.uint16]) -> float:

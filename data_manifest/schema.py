@@ -20,9 +20,11 @@ from pydantic import (
     JsonValue,
     PositiveFloat,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
+from sidcap.data_manifest.errors import ManifestError
 from sidcap.data_manifest.words import SPLIT_OF_DIGIT, Release, Split, Verdict
 
 SCHEMA_VERSION = 3
@@ -59,7 +61,7 @@ class CameraBody(Record):
     """One camera body, as it reports itself."""
 
     model: str
-    """As in EXIF, for example ``Canon EOS 6D``."""
+    """As in EXIF, for example ``Canon EOS 6D``; empty for a frame whose file is missing."""
     serial: str
     """The body's serial number, an empty string where the camera does not tell."""
     firmware: str = ""
@@ -75,10 +77,10 @@ class CameraBody(Record):
 class Iso(Record):
     """Sensitivity, kept three times because the three can differ."""
 
-    requested: Annotated[int, Field(gt=0)]
-    """What the user asked for; 12600 stays 12600 here."""
+    requested: Annotated[int, Field(gt=0)] | None
+    """What the user asked for; 12600 stays 12600 here. None for a frame that sidcap did not shoot."""
     set: Annotated[int, Field(gt=0)]
-    """What the camera was set to, read back from it."""
+    """What the camera was set to, read back from it; for an imported frame what its EXIF says, else a list."""
     exif: int | None = None
     """What the raw file says."""
 
@@ -86,10 +88,11 @@ class Iso(Record):
 class Exposure(Record):
     """Exposure time, in seconds."""
 
-    requested_s: PositiveFloat
-    """What the plan asked for: the long exposure divided by the nominal ratio."""
+    requested_s: PositiveFloat | None
+    """What the plan asked for: the long exposure divided by the nominal ratio. None for a frame that sidcap did not
+    shoot."""
     nominal_s: PositiveFloat
-    """What the camera's dial says (1/30 is 0.0333)."""
+    """What the camera's dial says (1/30 is 0.0333); for an imported frame what its file name says (0.033)."""
     true_s: PositiveFloat
     """What the shutter does: a power of two in third stops (1/30 is 1/32)."""
     exif_s: PositiveFloat | None = None
@@ -99,10 +102,18 @@ class Exposure(Record):
 class BlackLevel(Record):
     """Black level of one frame."""
 
-    per_plane_dn: tuple[float, float, float, float]
-    """DN, in the order of the 2 x 2 colour filter array, row by row."""
+    per_plane_dn: tuple[float, ...]
+    """DN, in the order of the colour filter array, row by row: 4 values for the 2 x 2 of Bayer, 36 for the 6 x 6 of
+    X-Trans."""
     source: Literal["masked pixels", "file"]
     """Measured on the masked pixels of this frame, or as the file claims."""
+
+    @field_validator("per_plane_dn")
+    @classmethod
+    def _fits_a_filter_array(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if len(levels) not in (4, 36):
+            raise ValueError(f"{len(levels)} levels fit neither a Bayer (4) nor an X-Trans (36) filter array")
+        return levels
 
 
 class WhiteLevel(Record):
@@ -115,16 +126,20 @@ class WhiteLevel(Record):
 
 
 class Frame(Record):
-    """One raw file and how every photon in it was obtained."""
+    """One raw file and how every photon in it was obtained.
+
+    A dataset that others made may name files that are not there: such a frame is `missing`, and what only its file
+    could tell is None until it is imported again with the file in place.
+    """
 
     path: DatasetPath
     """Where the file lies, relative to the dataset's folder."""
     role: Literal["long", "short"]
     """long: the reference exposure; short: a deliberately underexposed one."""
-    size_bytes: Annotated[int, Field(gt=0)]
-    """Size of the file."""
-    sha256: Sha256
-    """SHA-256 of the file, hexadecimal."""
+    size_bytes: Annotated[int, Field(gt=0)] | None
+    """Size of the file; None where it is missing."""
+    sha256: Sha256 | None
+    """SHA-256 of the file, hexadecimal; None where it is missing."""
     camera: CameraBody
     """The body that shot it."""
     lens: str = ""
@@ -135,18 +150,19 @@ class Frame(Record):
     """Exposure time."""
     aperture: float | None = None
     """f-number; None where a lens without contacts does not tell."""
-    start_utc: AwareDatetime
-    """When the shutter was released, by the host's clock."""
-    end_utc: AwareDatetime
-    """When the camera announced the file."""
-    release: Release
-    """How the shutter was fired."""
-    settle_s: Annotated[float, Field(ge=0)]
-    """Pause between mirror up and exposure; 0 where nothing had to settle."""
-    black: BlackLevel
-    """Black level of this frame."""
-    white: WhiteLevel
-    """White level of this frame."""
+    start_utc: AwareDatetime | None
+    """When the shutter was released, by the host's clock; for an imported frame by the camera's, as its EXIF says, and
+    None where that is silent."""
+    end_utc: AwareDatetime | None
+    """When the camera announced the file; None for an imported frame."""
+    release: Release | None
+    """How the shutter was fired; None for an imported frame."""
+    settle_s: Annotated[float, Field(ge=0)] | None
+    """Pause between mirror up and exposure; 0 where nothing had to settle, None for an imported frame."""
+    black: BlackLevel | None
+    """Black level of this frame; None where its file is missing."""
+    white: WhiteLevel | None
+    """White level of this frame; None where its file is missing."""
     battery: str = ""
     """As the camera words it, for example ``75%``."""
     card: str = ""
@@ -154,10 +170,41 @@ class Frame(Record):
     clipped: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of the photosites that are white; None where nobody looked."""
 
+    @model_validator(mode="after")
+    def _is_missing_or_not(self) -> Self:
+        of_the_file = (self.size_bytes, self.sha256, self.black, self.white)
+        if any(fact is None for fact in of_the_file) and any(fact is not None for fact in of_the_file):
+            raise ValueError("size_bytes, sha256, black and white are null together, where the file is missing")
+        return self
+
     @property
     def name(self) -> str:
         """The file's name without its folder."""
         return PurePosixPath(self.path).name
+
+    @property
+    def missing(self) -> bool:
+        """Whether the file was not there, or could not be read, when the frame was imported."""
+        return self.sha256 is None
+
+    @property
+    def why_missing(self) -> str:
+        """What to say of a frame that is missing, in one line."""
+        return f"missing: {self.path} was not there, or broken, when it was imported: put it there and import again"
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of the file. ManifestError where the frame is missing."""
+        if self.sha256 is None:
+            raise ManifestError(self.why_missing)
+        return self.sha256
+
+    @property
+    def levels(self) -> tuple[BlackLevel, WhiteLevel]:
+        """Black and white level. ManifestError where the frame is missing."""
+        if self.black is None or self.white is None:
+            raise ManifestError(self.why_missing)
+        return self.black, self.white
 
 
 class Discarded(Record):
@@ -233,6 +280,19 @@ class Decision(Record):
     """The person's reason."""
 
 
+class ListRow(Record):
+    """What SID's list of pairs says of a pair, kept so that the list can be written again as it was."""
+
+    row: Annotated[int, Field(ge=1)]
+    """Its line in the list; the first is 1."""
+    folder: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$|^$")]
+    """The camera's folder, with which the list's paths begin: ``Sony``; empty where they begin with ``short``."""
+    iso: Annotated[int, Field(gt=0)]
+    """Sensitivity."""
+    f_number: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
+    """As the list writes it: ``8``, ``3.5``."""
+
+
 class Pair(Record):
     """A frame and the long it is compared with."""
 
@@ -244,6 +304,8 @@ class Pair(Record):
     """How much more light the reference got."""
     alignment: Alignment | None = None
     """None until ``sidcap verify-alignment`` has looked."""
+    listed: ListRow | None = None
+    """What SID's list says of the pair; None for a pair that no list named."""
     decisions: tuple[Decision, ...] = ()
     """What people decided, in that order; the last one counts (``sidcap decide``)."""
 

@@ -50,7 +50,8 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
 class Store:
     """An open dataset folder.
 
-    ``Store.open`` needs an existing dataset, ``Store.create`` makes one where there is none yet.
+    ``Store.open`` needs an existing dataset, ``Store.create`` makes one where there is none yet, and ``Store.beside``
+    does so in a folder that holds other files.
     """
 
     def __init__(self, root: Path) -> None:
@@ -78,6 +79,13 @@ class Store:
             return cls.open(root)
         if root.is_dir() and any(root.iterdir()):
             raise UsageError(f"{root} holds other files and no dataset.json: give an empty or new --dataset")
+        return cls.beside(root)
+
+    @classmethod
+    def beside(cls, root: Path) -> Self:
+        """The dataset at ``root``, made new beside whatever files are there already."""
+        if (root / "dataset.json").is_file():
+            return cls.open(root)
         try:
             root.mkdir(parents=True, exist_ok=True)
             store = cls(root)

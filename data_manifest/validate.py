@@ -18,6 +18,7 @@ from sidcap.data_manifest.store import MAPS_FOLDER, Store, sha256_of
 
 _RESTORE = "restore it from a copy; `sidcap recover FOLDER` looks for one on a card or elsewhere"
 FRAME_FOLDERS = ("long", "short", "discarded", *FOLDERS.values())
+_NEVER_THERE = "missing: it was not there, or broken, when it was imported; put it there and import again"
 
 
 class Finding(Record):
@@ -27,6 +28,8 @@ class Finding(Record):
     """The file, relative to the dataset."""
     problem: str
     """What is wrong and what to do, in one line."""
+    missing: bool = False
+    """True where the file was not there when its frame was imported."""
 
 
 class Report(Record):
@@ -67,7 +70,8 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # LibRaw and hashlib both work outside the interpreter lock
         for done, problem in enumerate(pool.map(lambda frame: frame_problem(store, frame), frames), start=1):
             if problem is not None:
-                findings.append(Finding(path=frames[done - 1].path, problem=problem))
+                missing = problem == _NEVER_THERE
+                findings.append(Finding(path=frames[done - 1].path, problem=problem, missing=missing))
             on_frame(done, len(frames))
     if len(scenes) == len(scene_ids):  # a scene file that cannot be read may name any of them
         interrupted = {scene.id for scene in scenes if not scene.complete}
@@ -88,6 +92,8 @@ def frame_problem(store: Store, frame: Frame | CalibrationFrame) -> str | None:
 
 def file_problem(store: Store, frame: Frame | CalibrationFrame) -> str | None:
     """Why a frame's file is not the one of its record; None where it is, byte for byte."""
+    if isinstance(frame, Frame) and frame.missing:
+        return _NEVER_THERE
     try:
         path = store.path(frame.path)
         if not path.is_file():

@@ -105,7 +105,7 @@ class FrameCache:
 
     def mosaic(self, frame: Frame) -> CachedMosaic:
         """The packed mosaic of a short that `fill` has decoded."""
-        path = self._mosaics / f"{frame.sha256}.npy"
+        path = self._mosaics / f"{frame.checksum}.npy"
         try:
             packing = _Packing.model_validate_json(path.with_suffix(".json").read_bytes())
         except (OSError, ValueError) as error:
@@ -118,10 +118,10 @@ class FrameCache:
 
     def developed(self, frame: Frame) -> NDArray[np.uint16]:
         """(H, W, 3) sRGB of a long that `fill` has developed, memory-mapped."""
-        return _mapped(self._developed / f"{frame.sha256}.npy")
+        return _mapped(self._developed / f"{frame.checksum}.npy")
 
     def _source(self, frame: Frame) -> tuple[Path, str]:
-        return self._store.path(frame.path), frame.sha256
+        return self._store.path(frame.path), frame.checksum
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class LeftOut(Record):
     frame: str
     """The short's path."""
     verdict: str
-    """misaligned, undetermined, rejected by a person, or ``not verified``."""
+    """misaligned, undetermined, rejected by a person, ``not verified``, or ``missing`` where a file is."""
     reason: str
 
 
@@ -79,8 +79,9 @@ class Selection:
         """SHA-256 of everything about the pairs that the network gets to see."""
         digest = hashlib.sha256()
         for pair in self.pairs:
-            levels = (pair.short.black.per_plane_dn, pair.short.white.dn)
-            digest.update(f"{pair.short.sha256} {pair.long.sha256} {pair.ratio!r} {levels}\n".encode())
+            black, white = pair.short.levels
+            levels = (black.per_plane_dn, white.dn)
+            digest.update(f"{pair.short.checksum} {pair.long.checksum} {pair.ratio!r} {levels}\n".encode())
         return digest.hexdigest()
 
 
@@ -88,8 +89,11 @@ def select(store: Store, split: Split) -> Selection:
     """The aligned pairs of a split. UsageError where the split has no scene, TrainingError where no pair is aligned."""
     scenes, left_out = [], []
     for scene in store.scenes(split):
-        aligned = tuple(_aligned_pair(scene, pair) for pair in scene.pairs if pair.usable)
-        left_out += [_left_out(pair) for pair in scene.pairs if not pair.usable]
+        reasons = [_left_out(scene, pair) for pair in scene.pairs]
+        left_out += [reason for reason in reasons if reason is not None]
+        aligned = tuple(
+            _aligned_pair(scene, pair) for pair, reason in zip(scene.pairs, reasons, strict=True) if reason is None
+        )
         scenes += [aligned] if aligned else []
     if not scenes and not left_out:
         raise UsageError(f"{store.root} has no pairs in split {split}: shoot some with `sidcap shoot --split {split}`")
@@ -98,7 +102,7 @@ def select(store: Store, split: Split) -> Selection:
         verdicts = ", ".join(f"{count[verdict]} {verdict}" for verdict in sorted(count))
         raise TrainingError(
             f"no pair of split {split} in {store.root} is aligned ({verdicts}): "
-            "run `sidcap verify-alignment`, or shoot the scenes again"
+            "run `sidcap verify-alignment`, shoot the scenes again, or import again with the missing files in place"
         )
     return Selection(tuple(scenes), tuple(left_out))
 
@@ -229,7 +233,13 @@ def _corner(pixels: OpenPair, size: int, random: np.random.Generator) -> tuple[i
     return int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
 
 
-def _left_out(pair: Pair) -> LeftOut:
+def _left_out(scene: Scene, pair: Pair) -> LeftOut | None:
+    """Why a pair is not used; None for one that is."""
+    for frame in (scene.frame(pair.frame), scene.frame(pair.reference)):
+        if frame.missing:
+            return LeftOut(frame=pair.frame, verdict="missing", reason=frame.why_missing)
+    if pair.usable:
+        return None
     if pair.decision is not None:
         reason = f"{pair.decision.by}: {pair.decision.why}"
     elif pair.alignment is None:

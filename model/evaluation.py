@@ -129,7 +129,7 @@ def _pictures(store: Store, pixels: OpenPair, pair: AlignedPair, network: UNet, 
     return _Pictures(
         input=pixels.mosaic.covered(develop(raw)),
         reference=pixels.target,
-        amplified=pixels.mosaic.covered(develop_amplified(raw, pair.ratio, pair.short.black, pair.short.white)),
+        amplified=pixels.mosaic.covered(develop_amplified(raw, pair.ratio, *pair.short.levels)),
         network=enhance(network, planes),
     )
 

@@ -73,9 +73,10 @@ class Levels:
     def of(cls, frame: Frame, cfa: NDArray[np.uint8]) -> Self:
         """The levels that were measured on this frame; RawError where ``cfa`` is no Bayer pattern."""
         top, left = red_site(cfa)
+        black, white = frame.levels
         # The manifest lists black row by row from the mosaic's origin, wherever red lies.
-        red, green, blue, green2 = (frame.black.per_plane_dn[2 * ((top + y) % 2) + (left + x) % 2] for y, x in _SITES)
-        return cls(black_dn=(red, green, blue, green2), white_dn=frame.white.dn)
+        red, green, blue, green2 = (black.per_plane_dn[2 * ((top + y) % 2) + (left + x) % 2] for y, x in _SITES)
+        return cls(black_dn=(red, green, blue, green2), white_dn=white.dn)
 
 
 def amplify(planes: NDArray[Any], levels: Levels, ratio: float, *, keep_negatives: bool = True) -> NDArray[np.float32]:

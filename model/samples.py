@@ -39,7 +39,7 @@ def take_samples(store: Store, crops: Crops, config: TrainConfig) -> list[Sample
     samples = []
     for scene in range(min(len(crops), _SCENES)):
         pair, pixels, place = crops.sample(scene, size)
-        developed = develop_amplified(store.path(pair.short.path), pair.ratio, pair.short.black, pair.short.white)
+        developed = develop_amplified(store.path(pair.short.path), pair.ratio, *pair.short.levels)
         rows, columns = (slice(2 * first, 2 * (first + size)) for first in (place.top, place.left))
         samples.append(
             Sample(

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidcap.capture.exposure import offer, parse_shutter, true_seconds
+from sidcap.capture.exposure import offer, parse_shutter
 from sidcap.capture.plan import plan_bracket
+from sidcap.data_manifest.apex import true_seconds
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.words import Release
 

@@ -5,6 +5,7 @@ Source of the tags: Adobe, Digital Negative Specification 1.4.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,50 +31,72 @@ PHASES = {
 """Name -> pattern as LibRaw counts the colours: 0 R, 1 G in red's rows, 2 B, 3 G in blue's rows."""
 
 _COLOUR_CODE = {"R": 0, "G": 1, "B": 2}
-_SHORT, _LONG, _RATIONAL, _SRATIONAL, _BYTE, _ASCII = 3, 4, 5, 10, 1, 2
-_FORMAT = {_BYTE: "B", _ASCII: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _SRATIONAL: "i"}
+SHORT, LONG, RATIONAL, SRATIONAL, BYTE, ASCII = 3, 4, 5, 10, 1, 2
+Tag = tuple[int, int, Sequence[int]]
+"""Number, type and values; a rational is two of them."""
+_FORMAT = {BYTE: "B", ASCII: "B", SHORT: "H", LONG: "I", RATIONAL: "I", SRATIONAL: "i"}
 
 
-def dng(mosaic: NDArray[np.uint16], phase: str = "RGGB", orientation: int = 1) -> bytes:
-    """A DNG file of this (H, W) mosaic, with `BLACK_DN` and `WHITE_DN`, white balance 2, 1, 2."""
+def dng(
+    mosaic: NDArray[np.uint16],
+    phase: str = "RGGB",
+    orientation: int = 1,
+    *,
+    make: str = "sidcap",
+    model: str = "tiny",
+    exif: Sequence[Tag] = (),
+) -> bytes:
+    """A DNG file of this (H, W) mosaic, with `BLACK_DN` and `WHITE_DN`, white balance 2, 1, 2.
+
+    ``phase`` is the colour filter array row by row: 4 letters for Bayer, 36 for X-Trans.
+    """
     height, width = mosaic.shape
+    side = math.isqrt(len(phase))
     pixels = mosaic.astype("<u2").tobytes()
+    pixels += b"\0" * (len(pixels) % 2)
     matrix = [value for row in np.eye(3, dtype=int).tolist() for number in row for value in (number, 1)]
-    tags: list[tuple[int, int, Sequence[int]]] = [
-        (254, _LONG, [0]),
-        (256, _LONG, [width]),
-        (257, _LONG, [height]),
-        (258, _SHORT, [16]),
-        (259, _SHORT, [1]),
-        (262, _SHORT, [32803]),
-        (271, _ASCII, b"sidcap\0"),
-        (272, _ASCII, b"tiny\0"),
-        (273, _LONG, [8]),
-        (274, _SHORT, [orientation]),
-        (277, _SHORT, [1]),
-        (278, _LONG, [height]),
-        (279, _LONG, [len(pixels)]),
-        (33421, _SHORT, [2, 2]),
-        (33422, _BYTE, [_COLOUR_CODE[colour] for colour in phase]),
-        (50706, _BYTE, [1, 4, 0, 0]),
-        (50708, _ASCII, b"sidcap tiny\0"),
-        (50714, _LONG, [BLACK_DN]),
-        (50717, _LONG, [WHITE_DN]),
-        (50721, _SRATIONAL, matrix),
-        (50728, _RATIONAL, [1, 2, 1, 1, 1, 2]),
+    tags: list[Tag] = [
+        (254, LONG, [0]),
+        (256, LONG, [width]),
+        (257, LONG, [height]),
+        (258, SHORT, [16]),
+        (259, SHORT, [1]),
+        (262, SHORT, [32803]),
+        (271, ASCII, make.encode() + b"\0"),
+        (272, ASCII, model.encode() + b"\0"),
+        (273, LONG, [8]),
+        (274, SHORT, [orientation]),
+        (277, SHORT, [1]),
+        (278, LONG, [height]),
+        (279, LONG, [len(pixels)]),
+        (33421, SHORT, [side, side]),
+        (33422, BYTE, [_COLOUR_CODE[colour] for colour in phase]),
+        (50706, BYTE, [1, 4, 0, 0]),
+        (50708, ASCII, b"sidcap tiny\0"),
+        (50714, LONG, [BLACK_DN]),
+        (50717, LONG, [WHITE_DN]),
+        (50721, SRATIONAL, matrix),
+        (50728, RATIONAL, [1, 2, 1, 1, 1, 2]),
     ]
-    start = 8 + len(pixels) + len(pixels) % 2
+    exif_at = 8 + len(pixels)
+    exif_directory = directory(exif, exif_at)
+    start = exif_at + len(exif_directory)
+    tags = sorted([*tags, (34665, LONG, [exif_at])])
+    return b"II*\0" + struct.pack("<I", start) + pixels + exif_directory + directory(tags, start)
+
+
+def directory(tags: Sequence[Tag], start: int) -> bytes:
+    """A TIFF directory that begins at byte ``start`` of its file, with its values; no other follows."""
     entries, values = b"", b""
     for tag, kind, numbers in tags:
         data = struct.pack(f"<{len(numbers)}{_FORMAT[kind]}", *numbers)
-        count = len(numbers) // 2 if kind in (_RATIONAL, _SRATIONAL) else len(numbers)
+        count = len(numbers) // 2 if kind in (RATIONAL, SRATIONAL) else len(numbers)
         if len(data) > 4:
             place = start + 2 + 12 * len(tags) + 4 + len(values)
             values += data + b"\0" * (len(data) % 2)
             data = struct.pack("<I", place)
         entries += struct.pack("<HHI", tag, kind, count) + data.ljust(4, b"\0")
-    header = b"II*\0" + struct.pack("<I", start)
-    return header + pixels.ljust(start - 8, b"\0") + struct.pack("<H", len(tags)) + entries + b"\0" * 4 + values
+    return struct.pack("<H", len(tags)) + entries + b"\0" * 4 + values
 
 
 @contextmanager

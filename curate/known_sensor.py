@@ -1,0 +1,47 @@
+"""What is known of the sensor that shot a frame: calibrated, else published for the body."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from sidcap.data_manifest.errors import RegistrationError
+from sidcap.data_manifest.noise import NoiseModel, published_noise
+from sidcap.data_manifest.raw import RawFrame
+from sidcap.data_manifest.schema import Calibration, CameraBody, SensorRecord
+from sidcap.data_manifest.sensor import Sensor
+from sidcap.data_manifest.store import Store
+
+
+def noise_of(long: RawFrame, sensor: Sensor | None = None) -> NoiseModel:
+    """The noise model of the body and ISO that shot a frame. RegistrationError where there is none."""
+    noise = (sensor and sensor.noise) or published_noise(long.exif)
+    if noise is None:
+        camera = long.exif.model or "a camera that does not name itself"
+        raise RegistrationError(
+            f"no noise model for {camera} at ISO {long.exif.iso}: calibrate it with dark frames and flats"
+        )
+    return noise
+
+
+def sensor_of(store: Store, camera: CameraBody, iso: int) -> Sensor | None:
+    """What calibration found of a body at an ISO; None where it found nothing. ManifestError where it cannot be read.
+
+    The last one is kept: its maps are large, and the next scene mostly needs the same.
+    """
+    record = store.calibration().sensor(camera, iso)
+    return None if record is None else _read(store.root, record)
+
+
+def calibration_id(calibration: Calibration, camera: CameraBody, iso: int) -> str:
+    """Changes with everything that calibration says of a body at an ISO; told without reading its maps."""
+    record = calibration.sensor(camera, iso)
+    if record is None:
+        return "none"
+    return hashlib.sha256(record.model_dump_json(exclude={"measured_utc"}).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _read(root: Path, record: SensorRecord) -> Sensor | None:
+    return Store(root).sensor(record.camera, record.iso)

@@ -1,0 +1,83 @@
+"""From the files of a scene's pairs to what registration finds in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sidcap.curate.known_sensor import noise_of, sensor_of
+from sidcap.curate.registration import Reference, Registration
+from sidcap.data_manifest.errors import ManifestError, RawError, RegistrationError, SidcapError
+from sidcap.data_manifest.raw import RawFrame, read_raw
+from sidcap.data_manifest.schema import Frame, Pair, Scene
+from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.validate import file_problem
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found in a pair's frames, or why they could not be registered."""
+
+    began_utc: datetime
+    """Before the first file was opened."""
+    noise_source: str = "unknown"
+    found: Registration | None = None
+    refusal: str = ""
+    """Why the frames could not be registered; empty where they were."""
+    lacking: bool = False
+    """True where that was for want of a file, or a calibration, that may be put back."""
+
+
+class _FileError(RawError):
+    """The file is not the one that was recorded."""
+
+
+def measure(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pair, Measurement]]:
+    """Register pairs that have one long. Every file is read, hashed and decoded once; no more than two are in memory.
+
+    Nothing is raised for what is wrong with a file or a calibration: the measurement says it.
+    """
+    began = datetime.now(UTC)
+    reference = scene.frame(pairs[0].reference)
+    try:
+        long = _read(store, reference)
+        sensor = sensor_of(store, reference.camera, reference.iso.set)
+        noise = noise_of(long, sensor)
+        prepared = Reference(long, noise)
+    except SidcapError as error:
+        yield from ((pair, _refusal(began, error)) for pair in pairs)
+        return
+    for pair in pairs:
+        try:
+            short = _read(store, scene.frame(pair.frame))
+            _must_be_of_one_setting(long, short)
+            found = prepared.register(short, ratio=pair.ratio.true)
+        except SidcapError as error:
+            yield pair, _refusal(began, error, noise.source)
+        else:
+            yield pair, Measurement(began, noise.source, found)
+
+
+def _refusal(began: datetime, error: SidcapError, noise_source: str = "unknown") -> Measurement:
+    lacking = isinstance(error, (_FileError, ManifestError))
+    return Measurement(began, noise_source, refusal=str(error), lacking=lacking)
+
+
+def _read(store: Store, frame: Frame) -> RawFrame:
+    """The frame as its record describes it; RawError, without the place of the dataset on this disk, where not."""
+    if problem := file_problem(store, frame):
+        raise _FileError(f"{frame.path}: {problem}")
+    try:
+        return read_raw(store.path(frame.path))
+    except RawError as error:
+        raise RawError(str(error).replace(f"{store.root.resolve()}/", "")) from error
+
+
+def _must_be_of_one_setting(long: RawFrame, short: RawFrame) -> None:
+    if long.exif.iso != short.exif.iso:
+        raise RegistrationError(
+            f"shot at ISO {long.exif.iso} and ISO {short.exif.iso}: only frames of one ISO can be registered"
+        )
+    if (long.exif.model, long.exif.serial) != (short.exif.model, short.exif.serial):
+        raise RegistrationError("shot with two cameras: only frames of one body can be registered")

@@ -1,0 +1,1 @@
+"""Datasets that others made, brought into the manifest; one module for each kind."""
