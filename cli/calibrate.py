@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import groupby
+from math import floor, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, warn, without_c_chatter
+from sidcap.cli.screen import NOT_USABLE, complain, console, counted, print_json, progress, warn, without_c_chatter
 from sidcap.data_manifest.errors import SidcapError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def calibrate(
         raise failures[0]
     _show(records)
     for failure in failures:
-        warn(str(failure))
+        complain(str(failure))
     if json:
         print_json({"sensors": [record.model_dump(mode="json") for record in records]})
     if failures:
@@ -98,27 +100,20 @@ def _calibrated(store: Store) -> tuple[list[SensorRecord], list[SidcapError]]:
     return sorted(records, key=lambda record: (record.camera.model, record.camera.serial, record.iso)), failures
 
 
-def _show(records: Iterable[SensorRecord]) -> None:
-    """One row for each body and ISO, and where its numbers come from."""
+def _show(records: list[SensorRecord]) -> None:
+    """A table for each body, one row an ISO, and what is missing."""
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table("body", "ISO", "gain e-/DN", "read noise e-", "black DN", "dark e-/s", "glow e-/s", "hot px", "from")
-    for column in table.columns[1:-1]:
-        column.justify = "right"
-    for record in records:
-        black = record.black_dn
-        table.add_row(
-            f"{record.camera.model} {record.camera.serial}".strip(),
-            str(record.iso),
-            _with_sigma(record.gain_e_per_dn),
-            _with_sigma(record.read_noise_e) if record.gain_e_per_dn else f"{_with_sigma(record.read_noise_dn)} DN",
-            "-" if black is None else f"{sum(plane.value for plane in black) / 4:.2f}",
-            _with_sigma(record.dark_current_e_per_s),
-            _with_sigma(record.glow_e_per_s),
-            "-" if record.hot_pixels is None else str(record.hot_pixels),
-            ", ".join(dict.fromkeys(source for source in (record.gain_source, record.read_noise_source) if source)),
-        )
-    console.print(table)
+    for body, of_body in groupby(records, lambda record: f"{record.camera.model} {record.camera.serial}".strip()):
+        headings = ("ISO", "gain e-/DN", "read e-", "black DN", "dark e-/s", "glow e-/s", "hot px")
+        table = Table(*headings, title=body, box=SIMPLE, pad_edge=False, collapse_padding=True)
+        for column in table.columns:
+            column.justify = "right"
+            column.no_wrap = True
+        for record in of_body:
+            table.add_row(*_row(record))
+        console.print(table)
     for record in records:
         name = f"{record.camera.model} at ISO {record.iso}"
         if record.maps is None:
@@ -126,7 +121,21 @@ def _show(records: Iterable[SensorRecord]) -> None:
         elif len(record.dark_exposures_s) == 1:
             warn(f"{name}: darks of one exposure do not tell what grows with time: shoot a shorter and a longer one")
         if record.gain_source != "photon transfer":
-            warn(f"{name}: the gain was not measured: sidcap shoot-flats")
+            gain = f"the gain is that {record.gain_source}" if record.gain_source else "there is no gain"
+            warn(f"{name}: no flats, so {gain}: sidcap shoot-flats")
+
+
+def _row(record: SensorRecord) -> tuple[str, ...]:
+    black = record.black_dn
+    return (
+        str(record.iso),
+        _with_sigma(record.gain_e_per_dn),
+        _with_sigma(record.read_noise_e) if record.gain_e_per_dn else f"{_with_sigma(record.read_noise_dn)} DN",
+        "-" if black is None else f"{sum(plane.value for plane in black) / 4:.2f}",
+        _with_sigma(record.dark_current_e_per_s),
+        _with_sigma(record.glow_e_per_s),
+        "-" if record.hot_pixels is None else str(record.hot_pixels),
+    )
 
 
 def _with_sigma(measured: Measured | None) -> str:
@@ -134,7 +143,5 @@ def _with_sigma(measured: Measured | None) -> str:
         return "-"
     if not measured.sigma:
         return f"{measured.value:.3g}"
-    from math import floor, log10
-
-    digits = max(1 - floor(log10(measured.sigma)), 0)
-    return f"{measured.value:.{digits}f} ± {measured.sigma:.{digits}f}"
+    digits = max(-floor(log10(measured.sigma)), 0)
+    return f"{measured.value:.{digits}f}±{measured.sigma:.{digits}f}"

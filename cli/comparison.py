@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from sidcap.capture import Comparison
-from sidcap.curate import Reference, judge, noise_of, sensor_of
+from sidcap.curate import NoiseModel, Reference, judge, noise_of, sensor_of
 from sidcap.data_manifest.errors import ManifestError, RegistrationError
 from sidcap.data_manifest.raw import RawFrame
 from sidcap.data_manifest.schema import CameraBody
 from sidcap.data_manifest.sensor import Sensor
 from sidcap.data_manifest.store import Store
 
-_prepared: list[tuple[RawFrame, Reference]] = []
+_prepared: list[tuple[RawFrame, NoiseModel, Reference]] = []
 """The long of the last comparison and what was made of it: one at most, for a bracket has many frames and one long."""
 
 
@@ -21,17 +21,18 @@ def compare(long: RawFrame, frame: RawFrame, true_ratio: float, dataset: Path | 
 
     What ``dataset`` knows of the body by calibration is used.
     """
-    found = _reference(long, dataset).register(frame, ratio=true_ratio)
+    sensor = None if dataset is None else _sensor(long, Store(dataset))
+    noise = noise_of(long, frame, ratio=true_ratio, sensor=sensor)
+    found = _reference(long, noise).register(frame, ratio=true_ratio)
     name = "the short" if true_ratio > 1 else "the closing long"
     verdict, reasons = judge(found, true_ratio=true_ratio, frame=name)
     return Comparison(verdict, reasons, found.ratio, found.ratio_sigma or 0.0)
 
 
-def _reference(long: RawFrame, dataset: Path | None) -> Reference:
-    if not _prepared or _prepared[0][0] is not long:
-        sensor = None if dataset is None else _sensor(long, Store(dataset))
-        _prepared[:] = [(long, Reference(long, noise_of(long, sensor)))]
-    return _prepared[0][1]
+def _reference(long: RawFrame, noise: NoiseModel) -> Reference:
+    if not _prepared or _prepared[0][0] is not long or _prepared[0][1] != noise:
+        _prepared[:] = [(long, noise, Reference(long, noise))]
+    return _prepared[0][2]
 
 
 def _sensor(long: RawFrame, store: Store) -> Sensor | None:

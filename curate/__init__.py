@@ -2,6 +2,7 @@
 
 from sidcap.curate.decisions import decide
 from sidcap.curate.known_sensor import noise_of, sensor_of
+from sidcap.curate.pair_noise import noise_of_pair
 from sidcap.curate.registration import Problem, Reference, Registration, register
 from sidcap.curate.verdict import judge
 from sidcap.curate.verify import Failed, Verified, verify_dataset, verify_scene
@@ -20,6 +21,7 @@ __all__ = [
     "decide",
     "judge",
     "noise_of",
+    "noise_of_pair",
     "processes",
     "register",
     "sensor_of",

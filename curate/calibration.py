@@ -120,6 +120,14 @@ def calibrate(store: Store, group: Group, on_frame: OnFrame = lambda: None) -> S
     One frame is decoded at a time. Raises CalibrationError where the frames cannot tell anything, RawError where one
     cannot be read or is not what it was.
     """
+    try:
+        record, maps = _measured(store, group, on_frame)
+    except CalibrationError as error:
+        raise CalibrationError(f"{group}: {error}") from error
+    return store.save_sensor(_in_electrons(record), maps)
+
+
+def _measured(store: Store, group: Group, on_frame: OnFrame) -> tuple[SensorRecord, DarkMaps | None]:
     darks = _Darkness.of(store, group, on_frame)
     flats = _Light.of(store, group, on_frame)
     record = SensorRecord(
@@ -131,8 +139,7 @@ def calibrate(store: Store, group: Group, on_frame: OnFrame = lambda: None) -> S
         white_dn=flats.white_dn,
     )
     record = record.replace(**darks.facts)
-    record = record.replace(**_gain_and_read_noise(group, record, darks.levels, flats))
-    return store.save_sensor(_in_electrons(record), darks.maps)
+    return record.replace(**_gain_and_read_noise(group, record, darks.levels, flats)), darks.maps
 
 
 @dataclass(frozen=True)
@@ -217,13 +224,9 @@ def _gain_and_read_noise(
     if group.flats:
         if not any(level.mean_dn.size for level in flats.levels):
             raise CalibrationError(
-                f"no two flats of {group} have one exposure and are below {_FLATS_UP_TO:.0%} of white: shoot pairs of "
-                "them at several levels"
+                f"no two flats of one exposure are below {_FLATS_UP_TO:.0%} of white: shoot pairs at several levels"
             )
-        try:
-            transfer = photon_transfer(Levels.joined([*dark_levels, *flats.levels]))
-        except CalibrationError as error:
-            raise CalibrationError(f"{group}: {error}") from error
+        transfer = photon_transfer(Levels.joined([*dark_levels, *flats.levels]))
         facts: dict[str, Any] = {"gain_e_per_dn": transfer.gain_e_per_dn, "gain_source": "photon transfer"}
         if record.read_noise_dn is None and (read_noise := _root(transfer.dark_variance_dn2)) is not None:
             facts |= {"read_noise_dn": read_noise, "read_noise_source": "photon transfer without darks"}

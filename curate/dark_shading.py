@@ -5,8 +5,8 @@ are added one at a time to two running sums, so that any number of them costs th
 
 A map averaged over n darks keeps their noise divided by the root of n, and that rest is the same for every frame it is
 subtracted from: a fixed pattern of its own, which registration would take for an image that did not move. So a map
-keeps what is certain (large-scale shading, columns, rows, photosites that stand out), and of the rest of each photosite only
-the share that is pattern and not noise (Wiener, 1949).
+keeps what is certain (large-scale shading, columns, rows, photosites that stand out), and of the rest of each photosite
+only the share that is pattern and not noise (Wiener, 1949).
 """
 
 from __future__ import annotations

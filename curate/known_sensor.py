@@ -1,4 +1,4 @@
-"""What is known of the sensor that shot a frame: calibrated, else published for the body."""
+"""What is known of the sensor that shot a pair: calibrated, else published for its body, else told by the pair itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from sidcap.curate.pair_noise import noise_of_pair
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel, published_noise
 from sidcap.data_manifest.raw import RawFrame
@@ -14,15 +15,17 @@ from sidcap.data_manifest.sensor import Sensor
 from sidcap.data_manifest.store import Store
 
 
-def noise_of(long: RawFrame, sensor: Sensor | None = None) -> NoiseModel:
-    """The noise model of the body and ISO that shot a frame. RegistrationError where there is none."""
-    noise = (sensor and sensor.noise) or published_noise(long.exif)
-    if noise is None:
-        camera = long.exif.model or "a camera that does not name itself"
-        raise RegistrationError(
-            f"no noise model for {camera} at ISO {long.exif.iso}: calibrate it with dark frames and flats"
-        )
-    return noise
+def noise_of(long: RawFrame, short: RawFrame, *, ratio: float, sensor: Sensor | None = None) -> NoiseModel:
+    """The noise model of the body and ISO that shot a pair: as calibrated, else as published, else as the pair tells.
+
+    Its ``source`` says which. RegistrationError where the pair has to tell, and cannot.
+    """
+    known = (sensor and sensor.noise) or published_noise(long.exif)
+    if known is not None:
+        return known
+    if not long.is_bayer:
+        raise RegistrationError("only Bayer mosaics can be registered: give raw frames of a camera that has one")
+    return noise_of_pair(long, short, ratio=ratio)
 
 
 def sensor_of(store: Store, camera: CameraBody, iso: int) -> Sensor | None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sidcap.curate.known_sensor import noise_of, sensor_of
 from sidcap.curate.registration import Reference, Registration
 from sidcap.data_manifest.errors import ManifestError, RawError, RegistrationError, SidcapError
+from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame, read_raw
 from sidcap.data_manifest.schema import Frame, Pair, Scene
 from sidcap.data_manifest.store import Store
@@ -43,20 +44,24 @@ def measure(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pai
     try:
         long = _read(store, reference)
         sensor = sensor_of(store, reference.camera, reference.iso.set)
-        noise = noise_of(long, sensor)
-        prepared = Reference(long, noise)
     except SidcapError as error:
         yield from ((pair, _refusal(began, error)) for pair in pairs)
         return
+    prepared: tuple[NoiseModel, Reference] | None = None
     for pair in pairs:
+        source = "unknown"
         try:
             short = _read(store, scene.frame(pair.frame))
             _must_be_of_one_setting(long, short)
-            found = prepared.register(short, ratio=pair.ratio.true)
+            noise = noise_of(long, short, ratio=pair.ratio.true, sensor=sensor)
+            source = noise.source
+            if prepared is None or prepared[0] != noise:
+                prepared = noise, Reference(long, noise)
+            found = prepared[1].register(short, ratio=pair.ratio.true)
         except SidcapError as error:
-            yield pair, _refusal(began, error, noise.source)
+            yield pair, _refusal(began, error, source)
         else:
-            yield pair, Measurement(began, noise.source, found)
+            yield pair, Measurement(began, source, found)
 
 
 def _refusal(began: datetime, error: SidcapError, noise_source: str = "unknown") -> Measurement:

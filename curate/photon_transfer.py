@@ -1,9 +1,12 @@
 """Gain and temporal noise from pairs of frames that saw the same thing, after EMVA 1288.
 
 What differs between two such frames is temporal noise; the fixed pattern and an uneven illumination cancel. Its
-variance grows with the mean by one over the gain: ``variance_dn2 = read_noise_dn ** 2 + mean_dn / gain_e_per_dn``. Source: EMVA
-Standard 1288, release 4.0 Linear, section 6 (photon transfer), with blocks of a frame in place of whole frames, so that
-each block counts at its own level.
+variance grows with the mean by one over the gain:
+
+    variance_dn2 = read_noise_dn ** 2 + mean_dn / gain_e_per_dn
+
+Source: EMVA Standard 1288, release 4.0 Linear, section 6 (photon transfer), with blocks of a frame in place of whole
+frames, so that each block counts at its own level.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def wrongly_lit(frame: RawFrame, kind: Kind) -> str | None:
     if kind == "dark" and light > _MOST_LIGHT:
         return f"light fell on it, {light:.1%} of white; put the cap on and cover the viewfinder"
     if kind == "flat" and light < _LEAST_LIGHT:
-        return f"it is dark, {light:.1%} of white; take the cap off, and light what is before the lens evenly"
+        return f"it is dark, {max(light, 0):.1%} of white; take the cap off, and light what is before the lens evenly"
     return None
 
 
