@@ -1,4 +1,4 @@
-"""What is known of the sensor that shot a pair: calibrated, else published for its body, else told by the pair itself."""
+"""What is known of the sensor that shot a pair: calibrated, else published, else told by the pair itself."""
 
 from __future__ import annotations
 

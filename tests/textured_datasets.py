@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import shifted_scenes
 import tiny_raw
 from numpy.typing import NDArray
 
+from sidcap.data_manifest.naming import parse_frame_name
 from sidcap.data_manifest.schema import Exposure, Frame, Pair, Ratio, Scene
 from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.words import Split
@@ -21,7 +21,8 @@ from sidcap.data_manifest.words import Split
 SHAPE = (256, 384)
 ISO, GAIN_E_PER_DN, READ_NOISE_E = 12800, 0.0473, 1.7
 """Of the EOS 6D, as published (`sidcap.data_manifest.noise`)."""
-LONG_S, RATIO = 10.0, 20.0
+RATIO = 20.0
+"""Of a long of 10 s to a short of 0.5 s."""
 LONG_E = 160.0
 """Electrons a photosite of the long, on average; the brightest ones have some five times that."""
 
@@ -49,7 +50,7 @@ def make_dataset(
         if closing is not None:
             content = raw(texture.mosaic() * LONG_E * closing, 100 * scene + 99)
             frames.append(write(store, f"long/{name}_01_10s.DNG", content))
-        store.save_scene(_scene(scene, frames))
+        store.save_scene(scene_of(scene, frames))
     return store
 
 
@@ -100,7 +101,7 @@ def write(store: Store, path: str, content: bytes) -> Frame:
     file = store.root / path
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(content)
-    seconds = float(path.rsplit("_", 1)[1].removesuffix("s.DNG"))
+    seconds = parse_frame_name(file.name).seconds
     exposure = Exposure(requested_s=seconds, nominal_s=seconds, true_s=seconds)
     return records.frame(path, size_bytes=len(content), sha256=sha256_of(file), exposure=exposure)
 
@@ -115,18 +116,14 @@ def rewrite(store: Store, scene_id: int, path: str, content: bytes) -> None:
     store.change_scene(scene_id, with_frame)
 
 
-def _scene(scene: int, frames: list[Frame]) -> Scene:
-    long, *others = (
-        frame.replace(start_utc=records.MOMENT + timedelta(seconds=20 * index)) for index, frame in enumerate(frames)
-    )
+def scene_of(scene: int, frames: list[Frame]) -> Scene:
+    """A complete scene of a long, the shorts and, where the last frame is one, the closing long."""
+    long, *others = frames
+    ratios = [long.exposure.true_s / frame.exposure.true_s for frame in others]
     pairs = [
-        Pair(
-            frame=frame.path,
-            reference=long.path,
-            ratio=Ratio(nominal=LONG_S / frame.exposure.true_s, true=LONG_S / frame.exposure.true_s),
-        )
-        for frame in others
+        Pair(frame=frame.path, reference=long.path, ratio=Ratio(nominal=ratio, true=ratio))
+        for frame, ratio in zip(others, ratios, strict=True)
     ]
     closing = pairs.pop() if others[-1].role == "long" else None
     split = (Split.TRAIN, Split.TEST, Split.VAL)[scene // 10000]
-    return Scene(id=scene, split=split, complete=True, frames=(long, *others), pairs=tuple(pairs), closing=closing)
+    return Scene(id=scene, split=split, complete=True, frames=tuple(frames), pairs=tuple(pairs), closing=closing)
