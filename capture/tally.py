@@ -29,7 +29,7 @@ def parse_quota(text: str) -> Quota:
 
 @dataclass
 class Tally:
-    """Complete scenes of each split, and their pairs by nominal ratio."""
+    """Complete scenes of each split, and by nominal ratio their pairs that nobody and nothing found unusable."""
 
     scenes: Counter[Split] = field(default_factory=Counter)
     pairs: Counter[tuple[Split, float]] = field(default_factory=Counter)
@@ -46,13 +46,13 @@ class Tally:
         """Count one scene more."""
         if scene.complete:
             self.scenes[scene.split] += 1
-            self.pairs.update((scene.split, pair.ratio.nominal) for pair in scene.pairs)
+            self.pairs.update(_promising(scene))
 
     def remove(self, scene: Scene) -> None:
         """Count a scene no more."""
         if scene.complete:
             self.scenes[scene.split] -= 1
-            self.pairs.subtract((scene.split, pair.ratio.nominal) for pair in scene.pairs)
+            self.pairs.subtract(_promising(scene))
 
     def missing(self, quota: Quota) -> int:
         """How many scenes the quota still asks for."""
@@ -75,3 +75,8 @@ class Tally:
         scenes = self.scenes[split]
         ratios = ", ".join(f"{ratio:g}× {count}" for ratio, count in pairs)
         return f"{split} {scenes} {'scene' if scenes == 1 else 'scenes'}" + (f" ({ratios})" if ratios else "")
+
+
+def _promising(scene: Scene) -> list[tuple[Split, float]]:
+    pairs = [pair for pair in scene.pairs if pair.usable or pair.standing == "not verified"]
+    return [(scene.split, pair.ratio.nominal) for pair in pairs]

@@ -23,12 +23,14 @@ from distributed import LocalCluster
 from textured_datasets import LONG_E, SHAPE, make_dataset, rewrite
 from typer.testing import CliRunner, Result
 
+from sidcap.capture.tally import Tally
 from sidcap.cli import app
 from sidcap.curate import Verified, verify_dataset, verify_scene
 from sidcap.data_manifest.schema import Alignment, Measured, Pair, Scene, SensorRecord
 from sidcap.data_manifest.sensor import DarkMaps
 from sidcap.data_manifest.store import Store
-from sidcap.data_manifest.words import Verdict
+from sidcap.data_manifest.words import Split, Verdict
+from sidcap.model.data import select
 
 PUBLISHED = "published for the EOS 6D"
 
@@ -526,3 +528,22 @@ def test_a_decision_made_while_pairs_are_registered_is_not_lost(store: Store, mo
     scene = verify_scene(store, 1).scene
     assert {pair.standing for pair in scene.all_pairs} == {"accepted"}
     assert all(pair.alignment for pair in scene.all_pairs)
+
+
+def test_the_tally_counts_no_pair_that_is_known_to_be_unusable(store: Store) -> None:
+    tally = Tally.of(store.scenes())
+    assert tally.pairs == {(Split.TRAIN, 20.0): 2}
+    verify_scene(store, 1)
+    run("decide", "00001_00_0.5s", "--reject", "--why", "a cat", "--dataset", store.root)
+    assert Tally.of(store.scenes()).pairs == {(Split.TRAIN, 20.0): 1}
+
+
+def test_training_follows_the_person(tmp_path: Path) -> None:
+    store = make_dataset(tmp_path / "dataset", shorts=({}, {"shift_px": (3.0, 0.0)}))
+    verify_scene(store, 1)
+    run("decide", "00001_00_0.5s", "--reject", "--why", "a cat", "--by", "anna", "--dataset", store.root)
+    run("decide", "00001_01_0.5s", "--accept", "--why", "meant so", "--dataset", store.root)
+    selection = select(store, Split.TRAIN)
+    assert [pair.short.path for pair in selection.pairs] == ["short/00001_01_0.5s.DNG"]
+    (left_out,) = selection.left_out
+    assert (left_out.verdict, left_out.reason) == ("rejected", "anna: a cat")
