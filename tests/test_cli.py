@@ -21,6 +21,7 @@ COMMANDS = (
     "shoot-darks",
     "recover",
     "verify-alignment",
+    "decide",
     "train",
     "evaluate",
     "validate",
