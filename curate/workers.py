@@ -5,6 +5,7 @@ Both are a ``concurrent.futures.Executor``, so whoever hands out work need not k
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -65,6 +66,8 @@ def dask_cluster(address: str, dataset: Path) -> Iterator[Executor]:
         from distributed.scheduler import KilledWorker
     except ImportError as error:
         raise UsageError("Dask is not installed: pip install 'sidcap[dask]', or leave --dask out") from error
+    for name in ("distributed", "distributed.client"):  # what goes wrong is one line here, not its traceback
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_PATIENCE_S, set_as_default=False)
     except ValueError as error:
@@ -85,7 +88,8 @@ def dask_cluster(address: str, dataset: Path) -> Iterator[Executor]:
 def lost_workers() -> WorkersError:
     """What to say when those who work die of it."""
     return WorkersError(
-        "a worker died, most likely for want of memory: run it again with fewer --jobs; what was done is written"
+        "the workers are lost, most likely for want of memory; what was done is written: "
+        "run it again with fewer --jobs, or more memory for each"
     )
 
 

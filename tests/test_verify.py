@@ -319,9 +319,9 @@ def verified(store: Store) -> list[int]:
 
 
 @contextmanager
-def verifying(store: Store) -> Iterator[subprocess.Popen[str]]:
+def verifying(store: Store, *options: str) -> Iterator[subprocess.Popen[str]]:
     """`sidcap verify-alignment` in a process group of its own, which has some scenes done and more to do."""
-    command = [sys.executable, "-m", "sidcap.cli", "verify-alignment", "--jobs", "2", "--dataset", str(store.root)]
+    command = [sys.executable, "-m", "sidcap.cli", "verify-alignment", "--dataset", str(store.root), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         while not verified(store):
             assert process.poll() is None, process.stderr and process.stderr.read()
@@ -331,7 +331,7 @@ def verifying(store: Store) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_killed_run_leaves_no_process_and_the_next_one_goes_on(tmp_path: Path) -> None:
     store = many_scenes(tmp_path / "dataset", 24)
-    with verifying(store) as process:
+    with verifying(store, "--jobs", "2") as process:
         workers = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
@@ -350,7 +350,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_goes_on(tmp_path: Path)
 
 def test_ctrl_c_ends_it_at_once_and_says_how_to_go_on(tmp_path: Path) -> None:
     store = many_scenes(tmp_path / "dataset", 24)
-    with verifying(store) as process:
+    with verifying(store, "--jobs", "2") as process:
         workers = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
@@ -367,14 +367,14 @@ def test_ctrl_c_ends_it_at_once_and_says_how_to_go_on(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_is_one_line(tmp_path: Path) -> None:
     store = many_scenes(tmp_path / "dataset", 24)
-    with verifying(store) as process:
+    with verifying(store, "--jobs", "2") as process:
         python = [
             child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())
         ]
         python[0].kill()
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert stderr.splitlines()[-1].startswith("error: a worker died, most likely for want of memory")
+    assert stderr.splitlines()[-1].startswith("error: the workers are lost, most likely for want of memory")
     assert "Traceback" not in stderr
 
 
@@ -401,6 +401,39 @@ def test_a_dask_cluster_does_the_same_work(tmp_path: Path, cluster: LocalCluster
         ]
     again = run("verify-alignment", "--dataset", store.root, "--dask", cluster.scheduler_address)
     assert "0 pairs registered, 9 current" in again.stderr
+
+
+def test_ctrl_c_takes_back_what_no_worker_of_a_cluster_has_begun(tmp_path: Path, cluster: LocalCluster) -> None:
+    store = many_scenes(tmp_path / "dataset", 24)
+    with verifying(store, "--dask", cluster.scheduler_address) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in stderr
+    assert "Traceback" not in stderr
+    assert len(verified(store)) < 24
+    assert run("verify-alignment", "--dataset", store.root, "--dask", cluster.scheduler_address).exit_code == 0
+    assert len(verified(store)) == 24
+
+
+def test_a_scheduler_that_dies_is_one_line(tmp_path: Path) -> None:
+    store = many_scenes(tmp_path / "dataset", 24)
+    serve = (
+        "import time; from distributed import LocalCluster\n"
+        "if __name__ == '__main__':\n"
+        "    with LocalCluster(1, threads_per_worker=1, processes=False, protocol='tcp', host='127.0.0.1',\n"
+        "                      dashboard_address='127.0.0.1:0') as cluster:\n"
+        "        print(cluster.scheduler_address, flush=True); time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True) as scheduler:
+        assert scheduler.stdout is not None
+        address = scheduler.stdout.readline().strip()
+        with verifying(store, "--dask", address) as process:
+            scheduler.kill()
+            _, stderr = process.communicate(timeout=100)
+    assert process.returncode == 1, stderr
+    assert stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in stderr
 
 
 def test_a_broken_scene_does_not_stop_a_cluster(tmp_path: Path, cluster: LocalCluster) -> None:
