@@ -96,8 +96,8 @@ def lost_workers() -> WorkersError:
 def _must_see(client: Any, address: str, dataset: Path) -> None:
     try:
         seen = client.run(_begin_dask_work, dataset)
-    except ImportError as error:
-        raise WorkersError(f"the workers of {address} lack what sidcap needs ({error}): install it there") from error
+    except Exception as error:  # what a worker raises may come as its text alone, in an Exception
+        raise WorkersError(f"the workers of {address} cannot run sidcap ({error}): install it there, too") from error
     if not seen:
         raise WorkersError(f"the scheduler at {address} has no workers: start some with `dask worker {address}`")
     here = Store(dataset).dataset()

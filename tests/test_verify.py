@@ -416,24 +416,40 @@ def test_ctrl_c_takes_back_what_no_worker_of_a_cluster_has_begun(tmp_path: Path,
     assert len(verified(store)) == 24
 
 
-def test_a_scheduler_that_dies_is_one_line(tmp_path: Path) -> None:
-    store = many_scenes(tmp_path / "dataset", 24)
+@contextmanager
+def serving(before: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A scheduler and a worker in one process of their own, and the scheduler's address."""
     serve = (
-        "import time; from distributed import LocalCluster\n"
+        f"import sys, time; {before}\n"
+        "from distributed import LocalCluster\n"
         "if __name__ == '__main__':\n"
         "    with LocalCluster(1, threads_per_worker=1, processes=False, protocol='tcp', host='127.0.0.1',\n"
         "                      dashboard_address='127.0.0.1:0') as cluster:\n"
-        "        print(cluster.scheduler_address, flush=True); time.sleep(600)\n"
+        "        print(cluster.scheduler_address, flush=True); sys.stdin.read()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True) as scheduler:
-        assert scheduler.stdout is not None
-        address = scheduler.stdout.readline().strip()
-        with verifying(store, "--dask", address) as process:
-            scheduler.kill()
-            _, stderr = process.communicate(timeout=100)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", serve], text=True, **pipes) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+        process.kill()
+
+
+def test_a_scheduler_that_dies_is_one_line(tmp_path: Path) -> None:
+    store = many_scenes(tmp_path / "dataset", 24)
+    with serving() as (scheduler, address), verifying(store, "--dask", address) as process:
+        scheduler.kill()
+        _, stderr = process.communicate(timeout=100)
     assert process.returncode == 1, stderr
     assert stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in stderr
+
+
+def test_workers_without_sidcap_are_one_line(store: Store) -> None:
+    with serving("sys.modules['sidcap'] = None") as (_, address):
+        result = run("verify-alignment", "--dataset", store.root, "--dask", address)
+    assert result.exit_code == 1
+    assert "cannot run sidcap" in error_line(result)
+    assert "install it there" in error_line(result)
 
 
 def test_a_broken_scene_does_not_stop_a_cluster(tmp_path: Path, cluster: LocalCluster) -> None:
