@@ -188,6 +188,16 @@ def test_a_calibration_is_used_and_a_new_one_registers_everything_anew(store: St
     assert counts(verify_scene(store, 1)) == (0, 3, 0), "another ISO is no concern of this scene"
 
 
+def test_of_a_body_that_nobody_knows_the_pair_itself_tells_the_noise(tmp_path: Path) -> None:
+    store = make_dataset(tmp_path / "dataset", shorts=({},))
+    for frame in store.scene(1).frames:
+        rewrite(store, 1, frame.path, store.path(frame.path).read_bytes().replace(b"EOS 6D\0", b"EOS 9X\0"))
+    known = verify_scene(store, 1)
+    assert {alignment(pair).noise_source for pair in known.scene.all_pairs} == {"estimated from the pair"}
+    assert {alignment(pair).verdict for pair in known.scene.all_pairs} == {Verdict.ALIGNED}
+    assert counts(verify_scene(store, 1)) == (0, 2, 0)
+
+
 # Bad input is never aligned
 
 
