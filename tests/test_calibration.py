@@ -21,13 +21,13 @@ from sidcap.capture.simulated.frame import FrameMaker
 from sidcap.cli import app
 from sidcap.curate import noise_of_pair
 from sidcap.curate.calibration import METHOD, calibrate, current, groups, piled_up_dn
-from sidcap.curate.dark_shading import glow_dn_per_s
+from sidcap.curate.dark_shading import DarkStack, glow_dn_per_s
 from sidcap.curate.photon_transfer import Levels, photon_transfer
 from sidcap.data_manifest.calibration_frames import bring_in
 from sidcap.data_manifest.errors import CalibrationError, ManifestError, RawError, RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
-from sidcap.data_manifest.raw import read_raw
-from sidcap.data_manifest.schema import CameraBody, Measured, SensorRecord
+from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
+from sidcap.data_manifest.schema import BlackLevel, CameraBody, Measured, SensorRecord, WhiteLevel
 from sidcap.data_manifest.sensor import DarkMaps, Sensor
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import validate
@@ -362,6 +362,38 @@ def test_bodies_and_isos_are_kept_apart(store: Store, tmp_path: Path) -> None:
     for iso in (200, 1600):
         brought(store, dark=darks(tmp_path / f"darks{iso}", (1 / 32,), repeats=2, iso=iso))
     assert [(group.iso, len(group.frames)) for group in groups(store)] == [(200, 2), (1600, 2)]
+
+
+def raw(mosaic: NDArray[np.uint16]) -> RawFrame:
+    return RawFrame(
+        mosaic,
+        np.array([[0, 1], [3, 2]], np.uint8),
+        BlackLevel(per_plane_dn=(0, 0, 0, 0), source="file"),
+        WhiteLevel(dn=16383, source="test"),
+        (1.0, 1.0, 1.0),
+        Exif(),
+    )
+
+
+def test_a_camera_that_cuts_off_at_black_is_refused() -> None:
+    noise = np.random.default_rng(1).normal(0, 10, (128, 128)).clip(0).astype(np.uint16)
+    with pytest.raises(CalibrationError, match="cuts noise off at black"):
+        DarkStack().add(raw(noise), 1.0)
+
+
+def test_darks_without_noise_are_refused() -> None:
+    stack = DarkStack()
+    for _ in range(2):
+        stack.add(raw(np.full((128, 128), 512, np.uint16)), 1.0)
+    with pytest.raises(CalibrationError, match="no raw frames of a camera"):
+        stack.read_noise_dn()
+
+
+def test_frames_too_small_for_a_block_are_refused() -> None:
+    stack = DarkStack()
+    stack.add(raw(np.full((32, 32), 512, np.uint16)), 1.0)
+    with pytest.raises(CalibrationError, match="32 x 32 px are too small"):
+        stack.add(raw(np.full((32, 32), 512, np.uint16)), 1.0)
 
 
 # Photon transfer by itself
