@@ -38,6 +38,7 @@ _GLOW_DEPTH = 0.01
 _GLOW_PARTS = 8
 """Into so many parts each edge is divided."""
 _LARGEST_FLOAT16 = 6e4
+_MOST_AT_ZERO = 0.01
 
 Plane = tuple[slice, slice]
 Floats = NDArray[np.float32]
@@ -76,7 +77,9 @@ class DarkStack:
     _levels: dict[float, list[list[Levels]]] = field(default_factory=dict)
 
     def add(self, frame: RawFrame, exposure_s: float) -> None:
-        """One more dark. CalibrationError where it is of another size."""
+        """One more dark, of the size of the first. CalibrationError where the camera cut its noise off at 0."""
+        if np.count_nonzero(frame.mosaic) < (1 - _MOST_AT_ZERO) * frame.mosaic.size:
+            raise CalibrationError("the camera cuts noise off at black: such darks tell neither read noise nor black")
         signal = frame.signal()
         if self._sum is None or self._sum_by_time is None:
             self._sum, self._sum_by_time = np.zeros_like(signal), np.zeros_like(signal)
@@ -111,6 +114,8 @@ class DarkStack:
     def read_noise_dn(self) -> Measured:
         """Temporal standard deviation of a photosite in the shortest darks, and its scatter over planes and pairs."""
         deviations = np.sqrt([levels.mean_variance_dn2() for levels in self.levels])
+        if not deviations.all():
+            raise CalibrationError("the darks have no noise: they are no raw frames of a camera")
         return Measured(value=float(deviations.mean()), sigma=float(deviations.std(ddof=1) / np.sqrt(len(deviations))))
 
     def _shortest_pairs(self) -> list[list[Levels]]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.photon_transfer import PLANES
+from sidcap.curate.photon_transfer import PLANES, weighted_line
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
@@ -44,14 +44,19 @@ _TOO_LITTLE = "the pair has too little light to tell its noise: shoot darks and 
 def noise_of_pair(long: RawFrame, short: RawFrame, *, ratio: float) -> NoiseModel:
     """Gain and read noise from a long and a short of one scene; ``ratio`` is exposure(long) / exposure(short).
 
-    On the six kinds of simulated scenes (small sensor, 1.6 million photosites, ISO 200 to 12800, ratios 10 to 322) both
-    came to within 13 % where the pair is aligned; with 1.5 px between them, at ISO 200, up to 30 % too low
-    (`tests/test_calibration.py` holds some of these). Larger frames tell more.
+    On the six kinds of simulated scenes (1.6 million photosites; ratios 10, 102 and 322; `bench/calibration.py`) both
+    came to within 7, 9 and 10 % at ISO 12800, 1600 and 200 where the pair is aligned, 2 to 5 % rms, and
+    `tests/test_calibration.py` holds some of them to 15 %. With 1.5 px between the two, to within 9 % at ISO 12800; at
+    low ISO, where noise hides no edges, both may come out at less than half.
 
     RegistrationError where the two cannot be compared, or the short has too little light to tell a gain.
     """
     if long.mosaic.shape != short.mosaic.shape or not np.array_equal(long.cfa, short.cfa):
         raise RegistrationError("the two frames differ in size or colour filter array: they are no pair")
+    if not long.is_bayer:
+        raise RegistrationError(
+            "only a Bayer pair tells its own noise: shoot darks and flats, and run `sidcap calibrate`"
+        )
     white_dn = _WHITE_SHARE * (long.white.dn - float(np.mean(long.black.per_plane_dn)))
     levels = np.array(list(_levels(long, short, ratio, white_dn))).reshape(-1, 3)
     if len(levels) < _FEWEST_LEVELS:
@@ -59,14 +64,14 @@ def noise_of_pair(long: RawFrame, short: RawFrame, *, ratio: float) -> NoiseMode
     light, variance, count = levels.T
     predicted = np.full_like(light, np.median(variance))
     for _ in range(_FITS):
-        weight = np.sqrt(count / 2) / predicted
-        (slope, intercept), covariance = _line(light, variance, weight)
-        predicted = np.maximum(intercept + slope * light, 0.1 * np.median(variance))
-    scatter = max(1.0, float(np.mean((weight * (variance - predicted)) ** 2)))
-    if not (slope > 0 and np.sqrt(covariance[0, 0] * scatter) < _WORST_GAIN * slope):
+        sigma = predicted * np.sqrt(2 / count)
+        line = weighted_line(light, variance, sigma)
+        predicted = np.maximum(line.intercept + line.slope * light, 0.1 * np.median(variance))
+    scatter = max(1.0, float(np.mean(((variance - predicted) / sigma) ** 2))) ** 0.5
+    if not (line.slope > 0 and line.slope_sigma * scatter < _WORST_GAIN * line.slope):
         raise RegistrationError(_TOO_LITTLE)
-    gain = 1 / float(slope)
-    read_noise_dn = float(np.sqrt(max(intercept, 0.0)))
+    gain = 1 / line.slope
+    read_noise_dn = float(np.sqrt(max(line.intercept, 0.0)))
     return NoiseModel(gain, read_noise_dn * gain, source=SOURCE)
 
 
@@ -82,7 +87,8 @@ def _levels(long: RawFrame, short: RawFrame, ratio: float, white_dn: float) -> I
         usable = cv2.dilate(expected, np.ones((5, 5), np.uint8)) < white_dn / ratio
         usable[:4] = usable[-4:] = False
         usable[:, :4] = usable[:, -4:] = False
-        yield from _of_plane(light[usable], change[usable], own[usable], ratio)
+        light, change, own = (np.asarray(map_, np.float32)[usable] for map_ in (light, change, own))
+        yield from _of_plane(light, change, own, ratio)
 
 
 def _of_plane(
@@ -103,11 +109,3 @@ def _of_plane(
 def _spread(values: NDArray[np.float32]) -> float:
     """Standard deviation of what is not structure: hot pixels and edges are few."""
     return 1.4826 * float(np.median(np.abs(values)))
-
-
-def _line(
-    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    design = np.stack([x, np.ones_like(x)], axis=1) * weight[:, None]
-    covariance = np.linalg.pinv(design.T @ design)
-    return covariance @ (design.T @ (y * weight)), covariance

@@ -115,30 +115,44 @@ def photon_transfer(levels: Levels) -> Transfer:
     used = np.ones(mean.shape, np.bool_)
     for _ in range(_FITS):
         sigma = _RELATIVE_SD * predicted
-        (slope, intercept), covariance = _line(mean[used], variance[used], sigma[used])
-        predicted = np.maximum(intercept + slope * mean, 1e-3 * variance.mean())
+        line = weighted_line(mean[used], variance[used], sigma[used])
+        predicted = np.maximum(line.intercept + line.slope * mean, 1e-3 * variance.mean())
         off = (variance - predicted) / (_RELATIVE_SD * predicted)
         used = np.abs(off) < _OUTLIER_SIGMA * max(1.0, float(np.median(np.abs(off))) / 0.6745)
-    scatter = max(1.0, float(np.mean(off[used] ** 2)))
-    slope_sigma, intercept_sigma = np.sqrt(np.diag(covariance) * scatter)
+    scatter = max(1.0, float(np.mean(off[used] ** 2))) ** 0.5
+    slope, slope_sigma = line.slope, line.slope_sigma * scatter
     if not (slope > 0 and slope_sigma < _WORST_GAIN * slope):
         raise CalibrationError(
             "the flats do not tell a gain: shoot pairs at several levels, from a twentieth of white to two thirds"
         )
-    gain = 1 / slope
     return Transfer(
-        gain_e_per_dn=Measured(value=float(gain), sigma=float(slope_sigma * gain**2)),
-        dark_variance_dn2=Measured(value=float(intercept), sigma=float(intercept_sigma)),
+        gain_e_per_dn=Measured(value=1 / slope, sigma=slope_sigma / slope**2),
+        dark_variance_dn2=Measured(value=line.intercept, sigma=line.intercept_sigma * scatter),
     )
 
 
-def _line(
-    x: NDArray[np.float64], y: NDArray[np.float64], sigma: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slope and intercept of the weighted straight line, and their covariance."""
-    design = np.stack([x, np.ones_like(x)], axis=1) / sigma[:, None]
-    normal = design.T @ design
-    if np.linalg.cond(normal) > 1e14:
-        raise CalibrationError("the flats are all of one level: shoot pairs of them at several")
-    covariance = np.asarray(np.linalg.inv(normal), np.float64)
-    return covariance @ (design.T @ (y / sigma)), covariance
+@dataclass(frozen=True)
+class Line:
+    """A straight line and its uncertainty, one standard deviation."""
+
+    slope: float
+    intercept: float
+    slope_sigma: float
+    intercept_sigma: float
+
+
+def weighted_line(x: NDArray[np.float64], y: NDArray[np.float64], sigma: NDArray[np.float64]) -> Line:
+    """Least squares through points (x, y), each y with its ``sigma``; of one x only, the slope is 0 ± infinity."""
+    weight = sigma**-2.0
+    total = float(weight.sum())
+    middle_x, middle_y = float(weight @ x) / total, float(weight @ y) / total
+    spread = float(weight @ (x - middle_x) ** 2)
+    if spread == 0:
+        return Line(0.0, middle_y, float("inf"), float("inf"))
+    slope = float(weight @ ((x - middle_x) * (y - middle_y))) / spread
+    return Line(
+        slope,
+        middle_y - slope * middle_x,
+        float(spread**-0.5),
+        float((1 / total + middle_x**2 / spread) ** 0.5),
+    )

@@ -4,104 +4,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from calibrated_body import PARAMETERS, SHOT, CalibratedBody
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from simulated_frames import LONG_S, SHOT, SMALL, TAKEN, small_maker
+from simulated_frames import LONG_S
 from tiny_raw import dng
 from typer.testing import CliRunner, Result
 
-from sidcap.capture.simulated.frame import FrameMaker, Shot
-from sidcap.capture.simulated.sensor import SensorParameters, fixed_pattern
-from sidcap.capture.simulated.thermal import mean_while_exposing_c
+from sidcap.capture.simulated.frame import FrameMaker
 from sidcap.cli import app
 from sidcap.curate import noise_of_pair
 from sidcap.curate.calibration import METHOD, calibrate, current, groups, piled_up_dn
-from sidcap.curate.dark_shading import glow_dn_per_s
+from sidcap.curate.dark_shading import DarkStack, glow_dn_per_s
 from sidcap.curate.photon_transfer import Levels, photon_transfer
 from sidcap.data_manifest.calibration_frames import bring_in
 from sidcap.data_manifest.errors import CalibrationError, ManifestError, RawError, RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
-from sidcap.data_manifest.raw import read_raw
-from sidcap.data_manifest.schema import CameraBody, Measured, SensorRecord
+from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
+from sidcap.data_manifest.schema import BlackLevel, CameraBody, Measured, SensorRecord, WhiteLevel
 from sidcap.data_manifest.sensor import DarkMaps, Sensor
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import validate
 
 ISO = 1600
-SERIAL = "012345678901"
-PARAMETERS = SensorParameters()
 DARKS_S = (1 / 32, 2.0, 32.0)
 LEVELS = (0.04, 0.1, 0.25, 0.5, 4.0)
-BRIGHT_EV = 10.0
-CAPPED = replace(SHOT, iso=ISO, scene="capped", aperture=5.6)  # where the body does not scale raw numbers
-
-
-@cache
-def maker(light_ev: float = 0.0) -> FrameMaker:
-    return small_maker(SERIAL, light_ev)
-
-
-def write(folder: Path, shot: Shot, light_ev: float = 0.0) -> Path:
-    nominal = Fraction(shot.shutter_s).limit_denominator(8000)
-    path = folder / f"{shot.scene}_{shot.iso}_{shot.frame_number:03d}.CR2"
-    path.write_bytes(maker(light_ev).make(replace(shot, nominal_shutter=nominal)))
-    return path
+BODY = CalibratedBody("small")
+CAPPED = replace(SHOT, iso=ISO)
 
 
 def darks(folder: Path, exposures_s: tuple[float, ...] = DARKS_S, repeats: int = 3, iso: int = ISO) -> Path:
-    folder.mkdir(exist_ok=True)
-    shots = [replace(CAPPED, iso=iso, shutter_s=seconds) for seconds in exposures_s for _ in range(repeats)]
-    for number, shot in enumerate(shots, start=1):
-        write(folder, replace(shot, frame_number=number))
+    assert list(BODY.darks(folder, iso, exposures_s, repeats))
     return folder
 
 
-def flats(folder: Path, levels: tuple[float, ...] = LEVELS, repeats: int = 2, iso: int = ISO) -> Path:
-    folder.mkdir(exist_ok=True)
-    white_s = 13235 * PARAMETERS.gain_e_per_dn(iso) / (18.5 / 4 * 2**BRIGHT_EV)
-    shots = [
-        replace(CAPPED, iso=iso, scene="flat", shutter_s=white_s * level) for level in levels for _ in range(repeats)
-    ]
-    for number, shot in enumerate(shots, start=100):
-        write(folder, replace(shot, frame_number=number), BRIGHT_EV)
+def flats(folder: Path, levels: tuple[float, ...] = LEVELS) -> Path:
+    assert list(BODY.flats(folder, ISO, levels))
     return folder
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the simulated body was made with, on the photosites that LibRaw shows."""
-
-    hot: NDArray[np.bool_]
-    rate_e_per_s: NDArray[np.float32]
-    offset_dn: NDArray[np.float32]
-    dark_current_e_per_s: float
-
-    @classmethod
-    def at(cls, iso: int, longest_s: float, shape: tuple[int, int]) -> Truth:
-        """Hot is what stands out by six times the read noise of one frame in the longest dark."""
-        pattern, gain = fixed_pattern(SERIAL, SMALL, PARAMETERS), PARAMETERS.gain_e_per_dn(iso)
-        sensor_c = mean_while_exposing_c(20.0, 20.0, longest_s)
-        visible = np.s_[SMALL.top : SMALL.top + shape[0], SMALL.left : SMALL.left + shape[1]]
-        rows = slice(0, SMALL.rows)
-        hot_e_per_s = np.zeros(SMALL.shape, np.float32)
-        np.add.at(hot_e_per_s.ravel(), pattern.hot_pixel, pattern.hot_e_per_s * PARAMETERS.thermal_factor(sensor_c))
-        rate = np.zeros(SMALL.shape, np.float32)
-        pattern.add_dark(rows, rate, sensor_c)
-        offset_e = pattern.pixel_offset_e(rows) + pattern.column_offset_e + pattern.row_offset_e[:, None]
-        return cls(
-            hot=(hot_e_per_s * longest_s > 6 * PARAMETERS.read_noise_e(iso))[visible],
-            rate_e_per_s=rate[visible],
-            offset_dn=(offset_e / np.float32(gain) + pattern.column_offset_dn)[visible],
-            dark_current_e_per_s=PARAMETERS.dark_current_e_per_s * PARAMETERS.thermal_factor(sensor_c),
-        )
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +111,7 @@ def test_the_stated_uncertainty_of_the_gain_is_small_and_not_too_small(calibrate
 def test_dark_current_and_glow_come_back(calibrated: Store) -> None:
     record, sensor = record_of(calibrated), sensor_of(calibrated)
     assert sensor.hot is not None
-    truth = Truth.at(ISO, DARKS_S[-1], sensor.hot.shape)
+    truth = BODY.truth(ISO, DARKS_S[-1], sensor.hot.shape)
     rate = truth.rate_e_per_s.astype(np.float16)
     assert value(record.dark_current_e_per_s) == pytest.approx(truth.dark_current_e_per_s, rel=0.1)
     assert value(record.glow_e_per_s) == pytest.approx(glow_dn_per_s(DarkMaps(rate, rate, truth.hot)), rel=0.1)
@@ -175,7 +120,7 @@ def test_dark_current_and_glow_come_back(calibrated: Store) -> None:
 def test_hot_pixels_are_found_and_no_others(calibrated: Store) -> None:
     found = sensor_of(calibrated).hot
     assert found is not None
-    hot = Truth.at(ISO, DARKS_S[-1], found.shape).hot
+    hot = BODY.truth(ISO, DARKS_S[-1], found.shape).hot
     assert hot.sum() > 200
     assert (found & hot).sum() >= 0.95 * hot.sum()
     assert (found & hot).sum() >= 0.95 * found.sum()
@@ -199,7 +144,7 @@ def test_the_dark_map_is_nearer_to_the_truth_than_the_mean_of_the_darks(calibrat
     dark = sensor.dark_dn(exposure_s)
     assert dark is not None
     assert sensor.hot is not None
-    truth = Truth.at(ISO, DARKS_S[-1], dark.shape)
+    truth = BODY.truth(ISO, DARKS_S[-1], dark.shape)
     ordinary = ~(truth.hot | sensor.hot)
     true_dn = truth.offset_dn + truth.rate_e_per_s / PARAMETERS.gain_e_per_dn(ISO) * exposure_s
     left = (dark - true_dn)[ordinary].std()
@@ -209,7 +154,7 @@ def test_the_dark_map_is_nearer_to_the_truth_than_the_mean_of_the_darks(calibrat
 
 def test_a_calibrated_frame_has_no_dark_shading_left(calibrated: Store, tmp_path: Path) -> None:
     sensor = sensor_of(calibrated)
-    frame = read_raw(write(tmp_path, replace(CAPPED, shutter_s=32.0, frame_number=77)))
+    frame = read_raw(BODY.write(tmp_path, replace(CAPPED, shutter_s=32.0, frame_number=77)))
     dark = sensor.dark_dn(32.0)
     assert dark is not None
     assert sensor.hot is not None
@@ -234,7 +179,7 @@ def test_what_was_found_of_the_same_frames_is_current_until_the_frames_differ(ca
 
 
 def test_the_same_file_is_brought_in_once(calibrated: Store, tmp_path: Path) -> None:
-    again = write(tmp_path, replace(CAPPED, shutter_s=DARKS_S[0], frame_number=1))
+    again = BODY.write(tmp_path, replace(CAPPED, shutter_s=DARKS_S[0], frame_number=1))
     assert bring_in(calibrated, "dark", again) is None
 
 
@@ -248,14 +193,14 @@ def tiny_maps(shape: tuple[int, int] = (4, 10)) -> DarkMaps:
     return DarkMaps(offset, rate, rng.random(shape) < 0.2)
 
 
-BODY = CameraBody(model="Canon EOS 6D", serial="0042", firmware="1.1.6")
+CAMERA = CameraBody(model="Canon EOS 6D", serial="0042", firmware="1.1.6")
 
 
 def tiny_record(**changes: object) -> SensorRecord:
     facts: dict[str, object] = {
-        "camera": BODY,
+        "camera": CAMERA,
         "iso": 200,
-        "measured_utc": TAKEN,
+        "measured_utc": SHOT.taken,
         "method": METHOD,
         "frames": ("0" * 64,),
         "gain_e_per_dn": Measured(value=3.0),
@@ -277,18 +222,18 @@ def test_maps_of_any_size_survive_the_file(height: int, width: int) -> None:
 
 def test_a_sensor_is_found_by_body_and_iso_whatever_its_firmware(store: Store) -> None:
     store.save_sensor(tiny_record(), tiny_maps())
-    found = store.sensor(BODY.replace(firmware="1.1.8", serial="42"), 200)
+    found = store.sensor(CAMERA.replace(firmware="1.1.8", serial="42"), 200)
     assert found is not None
     assert found.noise == NoiseModel(3.0, 14.0, source="calibrated: photon transfer and darks")
-    assert store.sensor(BODY, 400) is None
-    assert store.sensor(BODY.replace(serial="43"), 200) is None
+    assert store.sensor(CAMERA, 400) is None
+    assert store.sensor(CAMERA.replace(serial="43"), 200) is None
 
 
 def test_new_maps_replace_the_old_ones(store: Store) -> None:
     store.save_sensor(tiny_record(), tiny_maps())
     store.save_sensor(tiny_record(), tiny_maps((6, 6)))
     assert len(list((store.root / "calibration/maps").iterdir())) == 1
-    found = store.sensor(BODY, 200)
+    found = store.sensor(CAMERA, 200)
     assert found is not None
     assert found.dark_dn(1.0) is not None
     assert validate(store).findings == ()
@@ -296,7 +241,7 @@ def test_new_maps_replace_the_old_ones(store: Store) -> None:
 
 def test_without_darks_or_gain_a_sensor_says_none(store: Store) -> None:
     store.save_sensor(tiny_record(gain_e_per_dn=None), None)
-    found = store.sensor(BODY, 200)
+    found = store.sensor(CAMERA, 200)
     assert found is not None
     assert (found.noise, found.hot, found.dark_dn(1.0)) == (None, None, None)
 
@@ -313,7 +258,7 @@ def test_a_broken_map_is_never_used(store: Store, harm: Callable[[Path], None], 
     assert record.maps is not None
     harm(store.root / record.maps.path)
     with pytest.raises(ManifestError, match=f"{words}.*sidcap calibrate"):
-        store.sensor(BODY, 200)
+        store.sensor(CAMERA, 200)
     (finding,) = validate(store).findings
     assert words in finding.problem
 
@@ -323,7 +268,7 @@ def test_a_map_that_is_not_finite_is_never_used(store: Store) -> None:
     maps.offset_dn[1, 2] = np.nan
     store.save_sensor(tiny_record(), maps)
     with pytest.raises(ManifestError, match="not finite"):
-        store.sensor(BODY, 200)
+        store.sensor(CAMERA, 200)
 
 
 def test_a_map_of_another_size_is_never_used(store: Store) -> None:
@@ -332,7 +277,7 @@ def test_a_map_of_another_size_is_never_used(store: Store) -> None:
     other = record.maps.replace(shape_px=(4, 12))
     store.change_calibration(lambda calibration: calibration.with_sensor(record.replace(maps=other)))
     with pytest.raises(ManifestError, match="instead of float16 of"):
-        store.sensor(BODY, 200)
+        store.sensor(CAMERA, 200)
 
 
 def test_a_map_that_nobody_names_is_told(store: Store) -> None:
@@ -383,13 +328,13 @@ def test_darks_of_one_exposure_tell_no_dark_current(store: Store, tmp_path: Path
 
 def test_darks_without_a_pair_are_refused(store: Store, tmp_path: Path) -> None:
     brought(store, dark=darks(tmp_path / "darks", (1 / 32, 8.0), repeats=1))
-    with pytest.raises(CalibrationError, match=r"Canon EOS 6D 0123.* at ISO 1600: every dark is of another exposure"):
+    with pytest.raises(CalibrationError, match=r"Canon EOS 6D 0000.* at ISO 1600: every dark is of another exposure"):
         calibrated_record(store)
 
 
 def test_clipped_flats_are_refused(store: Store, tmp_path: Path) -> None:
     brought(store, flat=flats(tmp_path / "flats", (4.0,)))
-    with pytest.raises(CalibrationError, match="no two flats have one exposure and are below 70% of white"):
+    with pytest.raises(CalibrationError, match="no two flats of one exposure are below 70% of white"):
         calibrated_record(store)
 
 
@@ -400,7 +345,7 @@ def test_a_dataset_without_any_says_what_to_shoot(store: Store) -> None:
 
 @pytest.mark.parametrize(("kind", "scene"), [("dark", "flat"), ("flat", "capped")])
 def test_a_dark_with_light_and_a_flat_without_are_refused(store: Store, tmp_path: Path, kind: str, scene: str) -> None:
-    path = write(tmp_path, replace(CAPPED, scene=scene, shutter_s=LONG_S, frame_number=1))
+    path = BODY.write(tmp_path, replace(CAPPED, scene=scene, shutter_s=LONG_S, frame_number=1))
     with pytest.raises(RawError, match=f"is no {kind}"):
         bring_in(store, "dark" if kind == "dark" else "flat", path)
     assert store.calibration().frames == ()
@@ -417,6 +362,38 @@ def test_bodies_and_isos_are_kept_apart(store: Store, tmp_path: Path) -> None:
     for iso in (200, 1600):
         brought(store, dark=darks(tmp_path / f"darks{iso}", (1 / 32,), repeats=2, iso=iso))
     assert [(group.iso, len(group.frames)) for group in groups(store)] == [(200, 2), (1600, 2)]
+
+
+def raw(mosaic: NDArray[np.uint16]) -> RawFrame:
+    return RawFrame(
+        mosaic,
+        np.array([[0, 1], [3, 2]], np.uint8),
+        BlackLevel(per_plane_dn=(0, 0, 0, 0), source="file"),
+        WhiteLevel(dn=16383, source="test"),
+        (1.0, 1.0, 1.0),
+        Exif(),
+    )
+
+
+def test_a_camera_that_cuts_off_at_black_is_refused() -> None:
+    noise = np.random.default_rng(1).normal(0, 10, (128, 128)).clip(0).astype(np.uint16)
+    with pytest.raises(CalibrationError, match="cuts noise off at black"):
+        DarkStack().add(raw(noise), 1.0)
+
+
+def test_darks_without_noise_are_refused() -> None:
+    stack = DarkStack()
+    for _ in range(2):
+        stack.add(raw(np.full((128, 128), 512, np.uint16)), 1.0)
+    with pytest.raises(CalibrationError, match="no raw frames of a camera"):
+        stack.read_noise_dn()
+
+
+def test_frames_too_small_for_a_block_are_refused() -> None:
+    stack = DarkStack()
+    stack.add(raw(np.full((32, 32), 512, np.uint16)), 1.0)
+    with pytest.raises(CalibrationError, match="32 x 32 px are too small"):
+        stack.add(raw(np.full((32, 32), 512, np.uint16)), 1.0)
 
 
 # Photon transfer by itself
@@ -458,9 +435,10 @@ def test_white_is_where_an_overexposed_frame_piles_up(share: float, expected: in
 
 
 def pair_noise(folder: Path, scene: int, iso: int, light_ev: float, ratio: float, shift_px: float = 0.0) -> NoiseModel:
-    shot = replace(SHOT, iso=iso, scene=scene, aperture=5.6)
+    maker = FrameMaker(serial=BODY.serial, size="small", light_ev=light_ev)
+    shot = replace(SHOT, iso=iso, scene=scene, shutter_s=LONG_S)
     short = replace(shot, frame_number=2, shutter_s=LONG_S / ratio, shift_px=(shift_px, -shift_px))
-    frames = [read_raw(write(folder, one, light_ev)) for one in (shot, short)]
+    frames = [read_raw(BODY.write(folder, one, maker)) for one in (shot, short)]
     return noise_of_pair(frames[0], frames[1], ratio=ratio)
 
 
