@@ -20,6 +20,8 @@ COMMANDS = (
     "shoot",
     "shoot-darks",
     "recover",
+    "import",
+    "export",
     "verify-alignment",
     "train",
     "evaluate",

@@ -27,6 +27,7 @@ from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
 from sidcap.data_manifest.schema import CameraBody, Exposure, Frame, Iso, ListRow, Pair, Ratio, Record, Scene
 from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.validate import Finding
+from sidcap.data_manifest.words import Split
 
 Role = Literal["long", "short"]
 ROLES: tuple[Role, Role] = ("long", "short")
@@ -293,8 +294,9 @@ def _layout(folder: Path) -> _Layout:
 
 def _lists(folder: Path) -> list[Path]:
     """The lists in a folder; else those beside it that bear its name, as SID's lie beside ``Sony`` and ``Fuji``."""
-    name = folder.resolve().name
-    return sorted(folder.glob(LIST_PATTERN)) or sorted(folder.resolve().parent.glob(f"{name}{LIST_PATTERN}"))
+    inside = sorted(folder.glob(LIST_PATTERN))
+    beside = [folder.resolve().parent / f"{folder.resolve().name}_{split}_list.txt" for split in Split]
+    return inside or [path for path in beside if path.is_file()]
 
 
 def _has_frame_folders(folder: Path) -> bool:
