@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,11 +13,15 @@ import foreign_raw
 import numpy as np
 import pytest
 import tiny_raw
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from sidcap.cli import app
+from sidcap.data_manifest.errors import ManifestError
 from sidcap.data_manifest.exporters.sid_list import sid_list
 from sidcap.data_manifest.importers.sid import import_sid
+from sidcap.data_manifest.importers.sid_list import read_lists
 from sidcap.data_manifest.schema import Scene
 from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.words import Split, Verdict
@@ -382,7 +387,9 @@ def test_a_broken_file_that_a_list_names_counts_as_missing(tmp_path: Path) -> No
     assert scene_of(tmp_path).frame(NAMES[0]).missing
 
 
-@pytest.mark.parametrize("name", ["IMG_0001.ARW", "00001_00_10s", "30001_00_0.1s.ARW", "00000_00_0.1s.ARW"])
+@pytest.mark.parametrize(
+    "name", ["IMG_0001.ARW", "00001_00_0s.ARW", "00001_00_10s", "30001_00_0.1s.ARW", "00000_00_0.1s.ARW"]
+)
 def test_a_name_that_is_none_of_sids_is_named_and_left_alone(name: str, tmp_path: Path) -> None:
     write_frames(tmp_path, NAMES)
     (tmp_path / "short" / name).write_bytes(b"x")
@@ -463,7 +470,63 @@ def test_a_dataset_that_sidcap_shot_is_not_touched(dataset: Path) -> None:
     assert contents(dataset).items() <= before.items()
 
 
+def test_a_shot_dataset_that_lost_its_first_file_is_not_made_anew(dataset: Path) -> None:
+    (dataset / "dataset.json").unlink()
+    (dataset / "journal.jsonl").unlink()
+    for scene in (dataset / "scenes").iterdir():
+        scene.write_text(scene.read_text().replace('"mirror-lockup"', "null"))
+    assert "restore that file from a copy" in error_line(run("import", "sid", dataset))
+    assert not (dataset / "dataset.json").exists()
+
+
+def test_two_places_with_frames_are_too_many(tmp_path: Path) -> None:
+    write_frames(tmp_path, NAMES)
+    write_frames(tmp_path / "Sony", NAMES)
+    assert "import one of them by itself" in error_line(run("import", "sid", tmp_path))
+
+
 # Lists again.
+
+
+@st.composite
+def rows_of_one_list(draw: st.DrawFn) -> list[str]:
+    """Rows as SID's lists have them, each pair once, in any order."""
+    pairs = draw(
+        st.lists(
+            st.tuples(st.integers(1, 9999), st.integers(0, 99), st.sampled_from(["0.1", "0.04", "0.033"])),
+            min_size=1,
+            max_size=6,
+            unique=True,
+        )
+    )
+    folder = draw(st.sampled_from(["./Sony/", "./Canon_12600/", "./"]))
+    setting = st.tuples(st.integers(50, 409600), st.sampled_from(["8", "3.5", "22", "1.40"]))
+    rows = []
+    for scene, number, seconds in pairs:
+        iso, f_number = draw(setting)
+        short, long = f"{folder}short/{scene:05d}_{number:02d}_{seconds}s.ARW", f"{folder}long/{scene:05d}_00_10s.ARW"
+        rows.append(f"{short} {long} ISO{iso} F{f_number}")
+    return rows
+
+
+@settings(max_examples=10, deadline=None)
+@given(rows_of_one_list())
+def test_any_list_comes_out_as_it_went_in(rows: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_list(Path(folder), rows)
+        import_sid(Path(folder))
+        assert sid_list(Store.open(Path(folder)).scenes()).encode() == path.read_bytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given((st.text() | st.sampled_from(ROWS).flatmap(lambda row: st.text(row))).filter(lambda line: line.strip()))
+def test_any_other_line_is_refused_in_one_line(line: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x_list.txt")
+        path.write_bytes(line.encode(errors="replace"))
+        with pytest.raises(ManifestError) as caught:
+            read_lists([path])
+    assert "\n" not in str(caught.value)
 
 
 def test_the_rows_come_out_in_the_order_in_which_they_stood(tmp_path: Path) -> None:
