@@ -45,6 +45,8 @@ def parse_frame_name(name: str) -> FrameName:
     if match is None:
         raise ManifestError(f"{name!r} is not a SID file name such as 00001_00_0.1s.CR2")
     scene, sequence, seconds, extension = match.groups()
+    if float(seconds) == 0:
+        raise ManifestError(f"{name!r} names an exposure of 0 s: rename it to what it is")
     return FrameName(int(scene), int(sequence), float(seconds), extension)
 
 

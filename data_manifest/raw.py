@@ -108,7 +108,9 @@ def read_raw(path: Path) -> RawFrame:
     """Read a raw file. RawError where it is absent, broken, or holds no mosaic."""
     with _opened(path) as raw:
         image = _mosaic(raw, path)
-        exif = read_exif(path)
+        tags = _tags(path)
+        _must_be_whole(path, tags)
+        exif = _exif(tags)
         top, left = raw.sizes.top_margin, raw.sizes.left_margin
         height, width = raw.sizes.height, raw.sizes.width
         cfa = np.asarray(raw.raw_pattern, np.uint8)
@@ -156,13 +158,29 @@ def develop_amplified(path: Path, ratio: float, black: BlackLevel, white: WhiteL
 
 def read_exif(path: Path) -> Exif:
     """Read the EXIF fields that sidcap keeps. RawError where the file cannot be read."""
+    return _exif(_tags(path))
+
+
+def _tags(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            tags = exifread.process_file(_exif_part(file), details=True)
+            tags: dict[str, Any] = exifread.process_file(_exif_part(file), details=True)
     except OSError as error:
         raise RawError(f"cannot read {path}: {error.strerror}") from error
     except Exception as error:
         raise RawError(f"{path}: its EXIF is broken ({error})") from error
+    return tags
+
+
+def _must_be_whole(path: Path, tags: dict[str, Any]) -> None:
+    """Raise RawError where the raw data end after the file does: of Sony's ARW, LibRaw decodes what there is."""
+    start = _tag_integer(tags, "EXIF SubIFD0 StripOffsets")
+    length = _tag_integer(tags, "EXIF SubIFD0 StripByteCounts")
+    if start is not None and length is not None and start + length > (size := path.stat().st_size):
+        raise RawError(f"{path}: is truncated: it has {size} bytes, its raw data end at {start + length}")
+
+
+def _exif(tags: dict[str, Any]) -> Exif:
     return Exif(
         make=_tag_text(tags, "Image Make"),
         model=_tag_text(tags, "Image Model"),
@@ -217,7 +235,7 @@ def _mosaic(raw: rawpy.RawPy, path: Path) -> NDArray[np.uint16]:
     except rawpy.LibRawError as error:
         raise RawError(f"{path}: LibRaw cannot decode it ({_text(error)}): it is truncated or broken") from error
     if image is None or image.ndim != 2 or raw.raw_type != rawpy.RawType.Flat or raw.raw_pattern is None:
-        raise RawError(f"{path} holds developed (linear) colours, not a mosaic: use the camera's own raw file")
+        raise RawError(f"{path}: holds developed (linear) colours, not a mosaic: use the camera's own raw file")
     return image
 
 

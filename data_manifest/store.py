@@ -84,7 +84,7 @@ class Store:
     @classmethod
     def beside(cls, root: Path) -> Self:
         """The dataset at ``root``, made new beside whatever files are there already."""
-        if (root / "dataset.json").is_file():
+        if (root / "dataset.json").is_file() or (root / "scenes").is_dir():
             return cls.open(root)
         try:
             root.mkdir(parents=True, exist_ok=True)

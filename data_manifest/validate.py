@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sidcap.data_manifest.calibration_frames import FOLDERS
 from sidcap.data_manifest.errors import ManifestError, RawError
@@ -131,7 +131,7 @@ def _broken_maps(store: Store, calibration: Calibration) -> Iterator[Finding]:
 
 def _strangers(store: Store, known: set[str], interrupted: set[int]) -> Iterator[Finding]:
     """Files in the frame folders that no scene names. Those of an interrupted scene are still to be looked into."""
-    for folder in FRAME_FOLDERS:
+    for folder in sorted({*FRAME_FOLDERS, *(PurePosixPath(path).parent.as_posix() for path in known)}):
         for path in sorted(Path(store.root / folder).glob("[!.]*")):
             relative = path.relative_to(store.root).as_posix()
             if path.is_file() and relative not in known:

@@ -22,6 +22,8 @@ COMMANDS = (
     "shoot-flats",
     "calibrate",
     "recover",
+    "import",
+    "export",
     "verify-alignment",
     "decide",
     "train",

@@ -101,3 +101,12 @@ def test_a_raf_that_ends_in_its_header_is_one_line(tmp_path: Path) -> None:
         read_exif(path)
     with pytest.raises(RawError, match="LibRaw cannot open it"):
         read_raw(path)
+
+
+def test_a_truncated_raf_or_arw_is_one_line(tmp_path: Path, x_trans_mosaic: NDArray[np.uint16]) -> None:
+    bayer = np.full((64, 96), foreign_raw.SONY_BLACK_DN, np.uint16)
+    for name, content in (("a.RAF", foreign_raw.raf(x_trans_mosaic, EXIF)), ("a.ARW", foreign_raw.arw(bayer, EXIF))):
+        for length in (len(content) - 1, len(content) * 3 // 4):
+            (tmp_path / name).write_bytes(content[:length])
+            with pytest.raises(RawError, match="truncated"):
+                read_raw(tmp_path / name)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import ValidationError
 
 from sidcap.data_manifest.apex import true_seconds
 from sidcap.data_manifest.errors import ManifestError, RawError, SidcapError, UsageError
@@ -27,6 +28,7 @@ from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
 from sidcap.data_manifest.schema import CameraBody, Exposure, Frame, Iso, ListRow, Pair, Ratio, Record, Scene
 from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.validate import Finding
+from sidcap.data_manifest.words import Split
 
 Role = Literal["long", "short"]
 ROLES: tuple[Role, Role] = ("long", "short")
@@ -115,24 +117,21 @@ def import_sid(
         ManifestError: a list has a wrong line, or the dataset cannot be read or written.
     """
     layout = _layout(folder)
+    _must_not_be_shot(Store(dataset or folder))
     store = Store.beside(dataset or folder)
     for role in ROLES:
         store.path(layout.path(role))  # refuses a folder that is a link to elsewhere
     with store.claimed():
-        before = {scene.id: scene for scene in store.scenes()}
-        _must_not_be_shot(store, before.values())
-        return _Import(store, layout, before, on_frame).run()
+        return _Import(store, layout, on_frame).run()
 
 
 class _Import:
     """One run of `import_sid`."""
 
-    def __init__(
-        self, store: Store, layout: _Layout, before: dict[int, Scene], on_frame: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, store: Store, layout: _Layout, on_frame: Callable[[int, int], None]) -> None:
         self.store = store
         self.layout = layout
-        self.before = before
+        self.before = {scene.id: scene for scene in store.scenes()}
         self.on_frame = on_frame
         self.findings: list[Finding] = []
         self.unlisted = 0
@@ -245,6 +244,9 @@ class _Import:
         except OSError as error:
             self._find(member.path, f"cannot be read ({error.strerror}): check the disk")
             return {}
+        except ValidationError as error:
+            self._find(member.path, f"says impossible things of itself ({error.errors()[0]['msg']}): it cannot be used")
+            return {}
         claimed_s, told_s = frame.exposure.nominal_s, frame.exposure.exif_s
         if told_s is not None and abs(math.log2(told_s / claimed_s)) > _THIRD_STOP:
             self._find(member.path, f"its EXIF says {told_s:g} s, its name {claimed_s:g} s: its EXIF is believed")
@@ -272,38 +274,40 @@ def _layout(folder: Path) -> _Layout:
     if not folder.is_dir():
         raise UsageError(f"no folder {folder}: name the one that holds long and short, or SID's lists")
     listed = read_lists(_lists(folder))
-    inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and _has_frame_folders(path))
     named = {pair.row.folder for pair in listed}
-    if _has_frame_folders(folder):
-        cameras, camera = {*inside, *named} if inside else named, ""
-    else:
-        cameras = {*inside, *named}
-        camera = min(cameras, default="")
-        if camera == folder.resolve().name and camera not in inside:
-            camera = ""
+    inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and _has_frame_folders(path)]
+    bare = _has_frame_folders(folder)
+    if not named and not inside and not bare:
+        raise UsageError(f"{folder} holds neither folders long and short nor SID's lists ({LIST_PATTERN})")
+    cameras = sorted({*named, *inside})
     if len(cameras) > 1:
         raise UsageError(
-            f"{folder} holds frames of {' and '.join(sorted(cameras))}, whose scenes have the same numbers: import "
-            f"each by itself, `sidcap import sid {folder / min(cameras)}`; its lists may stay beside that folder"
+            f"{folder} holds frames of {' and '.join(cameras)}, whose scenes have the same numbers: import "
+            f"each by itself, `sidcap import sid {folder / cameras[0]}`; its lists may stay beside that folder"
         )
-    if not listed and not inside and not _has_frame_folders(folder):
-        raise UsageError(f"{folder} holds neither folders long and short nor SID's lists ({LIST_PATTERN})")
+    if bare and inside:
+        raise UsageError(f"{folder} holds long and short, and so does {inside[0]} in it: import one of them by itself")
+    is_the_cameras_own = bare or (not inside and cameras == [folder.resolve().name])
+    camera = "" if is_the_cameras_own else "".join(cameras)
     return _Layout(folder, camera, listed)
 
 
 def _lists(folder: Path) -> list[Path]:
     """The lists in a folder; else those beside it that bear its name, as SID's lie beside ``Sony`` and ``Fuji``."""
-    name = folder.resolve().name
-    return sorted(folder.glob(LIST_PATTERN)) or sorted(folder.resolve().parent.glob(f"{name}{LIST_PATTERN}"))
+    inside = sorted(folder.glob(LIST_PATTERN))
+    beside = [folder.resolve().parent / f"{folder.resolve().name}_{split}_list.txt" for split in Split]
+    return inside or [path for path in beside if path.is_file()]
 
 
 def _has_frame_folders(folder: Path) -> bool:
     return any((folder / role).is_dir() for role in ROLES)
 
 
-def _must_not_be_shot(store: Store, scenes: Iterable[Scene]) -> None:
-    shot = any(not scene.complete or any(frame.release for frame in scene.all_frames) for scene in scenes)
-    if shot or store.journal_path.exists():
+def _must_not_be_shot(store: Store) -> None:
+    """Raise UsageError before anything is written, where sidcap shot a scene of the dataset or was about to."""
+    if store.journal_path.exists() or any(
+        not scene.complete or any(frame.release for frame in scene.all_frames) for scene in store.scenes()
+    ):
         raise UsageError(
             f"{store.root} is a dataset that sidcap shot, nothing was imported: "
             "`sidcap recover` brings lost frames back, `sidcap validate` checks it"

@@ -35,7 +35,7 @@ def read_lists(paths: Iterable[Path]) -> list[ListedPair]:
 
     ManifestError names the file and the line that is no row, leads out of the folder, or repeats another one.
     """
-    first_seen: dict[tuple[str, str], str] = {}
+    first_seen: dict[tuple[str, str, str], str] = {}
     pairs = []
     for path in paths:
         for number, line in _lines(path):
@@ -43,8 +43,9 @@ def read_lists(paths: Iterable[Path]) -> list[ListedPair]:
                 pair = _parse(line, number)
             except ManifestError as error:
                 raise ManifestError(f"{path}, line {number}: {error}") from error
-            before = first_seen.setdefault((pair.short, pair.long), f"{path.name}, line {number}")
-            if before != f"{path.name}, line {number}":
+            here = f"{path.name}, line {number}"
+            before = first_seen.setdefault((pair.row.folder, pair.short, pair.long), here)
+            if before != here:
                 raise ManifestError(f"{path}, line {number}: this pair stands in {before} too: remove one of the two")
             pairs.append(pair)
     return pairs
