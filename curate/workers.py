@@ -26,6 +26,9 @@ from sidcap.data_manifest.store import Store
 _PATIENCE_S = 10
 """How long a scheduler may take to answer."""
 
+_TALKATIVE = ("distributed", "distributed.client", "tornado.application", "asyncio")
+"""Loggers of a cluster's client. They print tracebacks of what goes wrong, and of its end; here that is one line."""
+
 
 def cores() -> int:
     """How many cores this program may use."""
@@ -66,7 +69,7 @@ def dask_cluster(address: str, dataset: Path) -> Iterator[Executor]:
         from distributed.scheduler import KilledWorker
     except ImportError as error:
         raise UsageError("Dask is not installed: pip install 'sidcap[dask]', or leave --dask out") from error
-    for name in ("distributed", "distributed.client"):  # what goes wrong is one line here, not its traceback
+    for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_PATIENCE_S, set_as_default=False)
