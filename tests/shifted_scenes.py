@@ -50,7 +50,7 @@ class Pattern:
         """What dark frames tell of it: their mean, DN above black, and the photosites that stand out of that."""
         rng = np.random.default_rng(seed)
         nothing = np.zeros_like(self.offset_e)
-        mean_dn = np.mean([_exposed(nothing, noise, self, rng) for _ in range(darks)], axis=0, dtype=np.float32)
+        mean_dn = sum((_exposed(nothing, noise, self, rng) for _ in range(darks)), nothing) / np.float32(darks)
         above = mean_dn - np.median(mean_dn)
         return mean_dn, above > _HOT_SIGMA * 1.4826 * np.median(np.abs(above))
 
@@ -112,9 +112,9 @@ class Scene:
     def bound_px(self, pair: Pair) -> float:
         """Cramer-Rao bound of the shift (Robinson and Milanfar 2004, with signal-dependent variance), px per axis.
 
-        For a noise-free long, and from the pixels that are not clipped in the long of ``pair``.
+        For a noise-free long, and from the pixels where the long of ``pair`` shows a gradient.
         """
-        seen = np.isfinite(pair.long)
+        seen = shows_gradient(pair.long)
         gx, gy = (gradient[seen] for gradient in self.gradients)
         variance = np.maximum(self.mosaic()[seen], 0) * pair.signal_e + pair.noise.read_noise_e**2
         xx, xy, yy = (float(np.sum(product / variance)) for product in (gx * gx, gx * gy, gy * gy))
@@ -173,6 +173,15 @@ class Pair:
     """Mean of the short, electrons a pixel."""
     ratio: float
     shift_px: Shift
+
+
+def shows_gradient(long: Mosaic) -> NDArray[np.bool_]:
+    """Where neither a pixel nor any of its eight neighbours in its plane is clipped (NaN).
+
+    The edge of a lamp is steep, and counts for most of what the light could tell. How steep it is next to a clipped
+    pixel, nobody can know.
+    """
+    return cv2.erode(np.isfinite(long).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
 
 
 def make_pair(

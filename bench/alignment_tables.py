@@ -1,0 +1,190 @@
+"""The tables that bench/alignment.py prints, in Markdown; and on which machine."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from alignment_peers import PEERS
+from alignment_statistics import Group
+from alignment_trials import Fixed, Kind, Outcome
+
+from sidcap.curate.registration import METHOD
+
+HEADINGS = (
+    "RMSE px|bound px|noisy long px|efficiency|in 3σ|false accepts|false rejects|undetermined|no shift|ratio error"
+    "|CPU s"
+).split("|")
+QUANTILES = (0.5, 0.9, 0.99, 0.999)
+EFFICIENCY = {Fixed.OFF: 0.8, Fixed.CALIBRATED: 0.8, Fixed.UNKNOWN: 0.5}
+"""What is asked for."""
+FINE_PX = 0.02
+"""An RMSE this small is good enough, however low the bound."""
+
+
+def machine() -> str:
+    """Processor and versions."""
+    packages = "numpy", "scipy", "opencv-python-headless", "scikit-image"
+    return f"{METHOD}; {os.cpu_count()} x {_processor()}, Python {platform.python_version()}, " + ", ".join(
+        f"{package} {version(package)}" for package in packages
+    )
+
+
+def tables(outcomes: Sequence[Outcome]) -> str:
+    """By signal, shift and pattern; and by signal and pattern alone, with the others' CPU time."""
+    by_shift = _table(
+        ("e-/px", "shift px", "pattern"),
+        outcomes,
+        lambda one: (one.trial.signal_e, round(one.trial.distance_px, 6), one.trial.fixed),
+    )
+    by_signal = _table(("e-/px", "pattern"), outcomes, lambda one: (one.trial.signal_e, one.trial.fixed))
+    return f"\n{by_shift}\n\nAll shifts together:\n\n{by_signal}\n{_cpu_of_peers(outcomes)}"
+
+
+def campaign_tables(outcomes: Sequence[Outcome]) -> str:
+    """Verdicts by kind of short and pattern; undetermined by signal; significance of what is no pair."""
+    verdicts = [
+        [kind, fixed, len(group.outcomes), group.verdicts, _accepted(group), str(group.false_rejects)]
+        for (kind, fixed), group in _groups(outcomes, lambda one: (one.trial.kind, one.trial.fixed))
+    ]
+    by_signal = [
+        [f"{signal_e:g}", fixed, group.verdicts, str(group.undetermined), _accepted(group), str(group.covered)]
+        for (signal_e, fixed), group in _groups(
+            [one for one in outcomes if one.trial.kind is Kind.SHIFTED],
+            lambda one: (one.trial.signal_e, one.trial.fixed),
+        )
+    ]
+    significance = [
+        [kind, fixed, *(f"{value:.1f}" for value in _significance(group))]
+        for (kind, fixed), group in _groups(outcomes, lambda one: (one.trial.kind, one.trial.fixed))
+        if kind is not Kind.SHIFTED
+    ]
+    text = "\n" + markdown(("short shows", "pattern", "pairs", "verdicts", "false accepts", "false rejects"), verdicts)
+    text += f"\nAll: {_accepted(Group(outcomes))}; shifted: " + _accepted(
+        Group([one for one in outcomes if one.trial.kind is Kind.SHIFTED])
+    )
+    text += "\n\n" + markdown(("e-/px", "pattern", "verdicts", "undetermined", "false accepts", "in 3σ"), by_signal)
+    if significance:
+        quantiles = (f"{quantile:.1%}" for quantile in QUANTILES)
+        text += "\nSignificance of what is no pair:\n\n"
+        text += markdown(("short shows", "pattern", *quantiles, "largest"), significance)
+    return text
+
+
+def table_of_goals(outcomes: Sequence[Outcome]) -> str:
+    """Which rows of the table miss what is asked for."""
+    groups = _groups(outcomes, lambda one: (one.trial.signal_e, round(one.trial.distance_px, 6), one.trial.fixed))
+    missed = [
+        f"{signal_e:g} e-, {distance_px:g} px, {fixed}: {miss}"
+        for (signal_e, distance_px, fixed), group in groups
+        for miss in _misses(group, signal_e, fixed)
+    ]
+    coverage = Group(outcomes).covered
+    return "\n".join(
+        (
+            f"Within 3σ: {coverage} of all axes (asked for: 99 %)",
+            f"Rows that miss what is asked for: {len(missed)} of {len(groups)}",
+            *(f"  {miss}" for miss in missed),
+        )
+    )
+
+
+def markdown(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table that can be read as it is, too."""
+    lines = [[str(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    texts = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
+    return "\n".join((texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:], ""))
+
+
+def _misses(group: Group, signal_e: float, fixed: Fixed) -> Iterable[str]:
+    asked = EFFICIENCY[fixed]
+    judged = signal_e >= 0.3 and group.bound_px < 0.3
+    if judged and not group.measured:
+        yield "no shift measured at all"
+    elif judged and group.rmse_px > FINE_PX and group.efficiency < asked:
+        sure = "" if group.efficiency_interval[1] >= asked else ", surely"
+        yield f"efficiency {group.efficiency:.2f} of {asked}{sure}"
+    if signal_e >= 1 and group.undetermined.total and group.undetermined.count > 0.05 * group.undetermined.total:
+        yield f"undetermined {group.undetermined}"
+    if group.false_accepts.count:
+        yield f"false accepts {group.false_accepts}"
+
+
+def _table(keys: Sequence[str], outcomes: Sequence[Outcome], key: Callable[[Outcome], tuple[Hashable, ...]]) -> str:
+    rows = [
+        [*(f"{part:g}" if isinstance(part, float) else part for part in parts), *_cells(group)]
+        for parts, group in _groups(outcomes, key)
+    ]
+    return markdown((*keys, *HEADINGS, *(PEERS if outcomes[0].peer_errors_px else ())), rows)
+
+
+def _cells(group: Group) -> list[str]:
+    return [
+        *_accuracy(group),
+        str(group.covered),
+        str(group.false_accepts),
+        str(group.false_rejects),
+        str(group.undetermined),
+        f"{len(group.outcomes) - len(group.measured)} of {len(group.outcomes)}",
+        "-" if group.ratio_errors is None else "{:+.2%} ± {:.2%}".format(*group.ratio_errors),
+        f"{group.cpu_s:.2f}",
+        *(_peer(group, name) for name in group.outcomes[0].peer_errors_px),
+    ]
+
+
+def _accuracy(group: Group) -> tuple[str, str, str, str]:
+    bounds = f"{group.bound_px:.4f}", f"{group.noisy_bound_px:.4f}"
+    if not group.measured:
+        return ("-", *bounds, "-")
+    low, high = group.efficiency_interval
+    return (f"{group.rmse_px:.4f}", *bounds, f"{group.efficiency:.2f} ({low:.2f}–{high:.2f})")
+
+
+def _peer(group: Group, name: str) -> str:
+    rmse_px, failures = group.peer_rmse_px(name)
+    shown = "-" if math.isnan(rmse_px) else f"{rmse_px:.3f}"
+    return f"{shown} ({failures} failed)" if failures else shown
+
+
+def _cpu_of_peers(outcomes: Sequence[Outcome]) -> str:
+    group = Group(outcomes)
+    seconds = {"sidcap": group.cpu_s} | {name: group.peer_cpu_s(name) for name in outcomes[0].peer_errors_px}
+    return "CPU time of one pair, s: " + ", ".join(f"{name} {one:.3f}" for name, one in seconds.items())
+
+
+def _accepted(group: Group) -> str:
+    share = group.false_accepts
+    return f"{share.count} of {share.total}, at most {share.upper_limit:.2%}" if share.total else "-"
+
+
+def _significance(group: Group) -> list[float]:
+    values = [outcome.significance for outcome in group.outcomes]
+    return [*np.quantile(values, QUANTILES), max(values)]
+
+
+def _groups(
+    outcomes: Iterable[Outcome], key: Callable[[Outcome], tuple[Hashable, ...]]
+) -> list[tuple[tuple[Hashable, ...], Group]]:
+    """Sorted: numbers by value, words as their enumeration has them."""
+    members: dict[tuple[Hashable, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        members.setdefault(key(outcome), []).append(outcome)
+    ranks: dict[Hashable, int] = {word: rank for words in (Fixed, Kind) for rank, word in enumerate(words)}
+    order = sorted(members, key=lambda parts: [ranks.get(part, part) for part in parts])
+    return [(parts, Group(members[parts])) for parts in order]
+
+
+def _processor() -> str:
+    """Its name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
