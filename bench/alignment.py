@@ -33,7 +33,7 @@ from pathlib import Path
 import alignment_cases
 import alignment_time
 import numpy as np
-from alignment_tables import campaign_tables, machine, table_of_goals, tables
+from alignment_tables import campaign_tables, machine, tables
 from alignment_trials import TAKES_DARKS, Fixed, Kind, Outcome, Trial, run
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -48,20 +48,18 @@ AT_ONCE = 24
 def main() -> None:
     arguments = _arguments()
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # for the processes that are started
-    print(f"$ python {shlex.join(sys.orig_argv[1:])}\n{machine()}")
+    print(f"    python {shlex.join(sys.orig_argv[1:])}\n\n{machine()}\n")
     if not TAKES_DARKS:
-        print(f'rows "{Fixed.CALIBRATED}" are left out: this register() takes no dark frames')
+        print(f'Rows "{Fixed.CALIBRATED}" are left out: this register() takes no dark frames.\n')
     if arguments.time:
         alignment_time.main()
     elif arguments.cases:
         alignment_cases.main(arguments.size)
     elif arguments.accepts or arguments.rejects:
         trials = list(_accepts(arguments) if arguments.accepts else _rejects(arguments))
-        outcomes = _measured(trials, arguments)
-        print(campaign_tables(outcomes))
+        print(campaign_tables(_measured(trials, arguments)))
     else:
-        outcomes = _measured(list(_table(arguments)), arguments)
-        print(tables(outcomes), table_of_goals(outcomes), sep="\n")
+        print(tables(_measured(list(_table(arguments)), arguments)))
 
 
 def _arguments() -> argparse.Namespace:
@@ -79,6 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ratios", type=_numbers, default=RATIOS, help="the trials take turns; at random in campaigns")
     parser.add_argument("--scenes", type=int, default=8, help="different scenes (%(default)s)")
     parser.add_argument("--blur", type=float, default=0.7, help="spread of the lens, px (%(default)s; 0.5 is sharp)")
+    parser.add_argument("--no-lamps", action="store_true", help="nothing that clips in the long")
     parser.add_argument("--no-peers", action="store_true", help="sidcap only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (all cores)")
     parser.add_argument("--json", type=Path, help="write all outcomes, for bench/alignment_plot.py")
@@ -108,6 +107,7 @@ def _table(arguments: argparse.Namespace) -> Iterator[Trial]:
                         ratio=arguments.ratios[seed % len(arguments.ratios)],
                         shift_px=_towards(angle, distance_px),
                         fixed=fixed,
+                        lamps=not arguments.no_lamps,
                         peers=not arguments.no_peers,
                     )
 
@@ -140,6 +140,7 @@ def _random(
             ratio=float(rng.uniform(min(arguments.ratios), max(arguments.ratios))),
             shift_px=shift_px,
             fixed=patterns[seed // len(signals) % len(patterns)],
+            lamps=not arguments.no_lamps,
             kind=kind,
         )
 

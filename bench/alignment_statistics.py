@@ -46,7 +46,7 @@ class Share:
         if self.total == 0:
             return "-"
         low, high = self.interval
-        return f"{self.count / self.total:.1%} ({low:.1%}–{high:.1%})"
+        return f"{self.count / self.total:.1%} ({100 * low:.1f}–{high:.1%})"
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from alignment_peers import PEERS
 from alignment_statistics import Group
 from alignment_trials import Fixed, Kind, Outcome
 
 from sidcap.curate.registration import METHOD
 
-HEADINGS = (
-    "RMSE px|bound px|noisy long px|efficiency|in 3σ|false accepts|false rejects|undetermined|no shift|ratio error"
-    "|CPU s"
-).split("|")
+ACCURACY = "RMSE px|bound px|noisy long px|efficiency|in 3σ|ratio error|no shift|CPU s".split("|")
+VERDICTS = "verdicts|false accepts|false rejects|undetermined".split("|")
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 EFFICIENCY = {Fixed.OFF: 0.8, Fixed.CALIBRATED: 0.8, Fixed.UNKNOWN: 0.5}
 """What is asked for."""
@@ -36,14 +33,17 @@ def machine() -> str:
 
 
 def tables(outcomes: Sequence[Outcome]) -> str:
-    """By signal, shift and pattern; and by signal and pattern alone, with the others' CPU time."""
-    by_shift = _table(
-        ("e-/px", "shift px", "pattern"),
-        outcomes,
-        lambda one: (one.trial.signal_e, round(one.trial.distance_px, 6), one.trial.fixed),
-    )
-    by_signal = _table(("e-/px", "pattern"), outcomes, lambda one: (one.trial.signal_e, one.trial.fixed))
-    return f"\n{by_shift}\n\nAll shifts together:\n\n{by_signal}\n{_cpu_of_peers(outcomes)}"
+    """Accuracy and verdicts, over all shifts together and shift by shift; CPU time of the others; what is missed."""
+    peers = tuple(outcomes[0].peer_errors_px)
+    parts = []
+    for title, keys, key in (
+        ("all shifts together", ("e-/px", "pattern"), lambda one: (one.trial.signal_e, one.trial.fixed)),
+        ("shift by shift", ("e-/px", "shift px", "pattern"), _case),
+    ):
+        groups = _groups(outcomes, key)
+        parts.append(f"## Accuracy, {title}\n\n" + _table((*keys, *ACCURACY, *peers), groups, _accuracy))
+        parts.append(f"## Verdicts, {title}\n\n" + _table((*keys, *VERDICTS), groups, _verdicts))
+    return "\n".join((*parts, _cpu_of_peers(outcomes), "", _goals(outcomes)))
 
 
 def campaign_tables(outcomes: Sequence[Outcome]) -> str:
@@ -76,9 +76,17 @@ def campaign_tables(outcomes: Sequence[Outcome]) -> str:
     return text
 
 
-def table_of_goals(outcomes: Sequence[Outcome]) -> str:
+def markdown(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table that can be read as it is, too."""
+    lines = [[str(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    texts = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
+    return "\n".join((texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:], ""))
+
+
+def _goals(outcomes: Sequence[Outcome]) -> str:
     """Which rows of the table miss what is asked for."""
-    groups = _groups(outcomes, lambda one: (one.trial.signal_e, round(one.trial.distance_px, 6), one.trial.fixed))
+    groups = _groups(outcomes, _case)
     missed = [
         f"{signal_e:g} e-, {distance_px:g} px, {fixed}: {miss}"
         for (signal_e, distance_px, fixed), group in groups
@@ -87,19 +95,12 @@ def table_of_goals(outcomes: Sequence[Outcome]) -> str:
     coverage = Group(outcomes).covered
     return "\n".join(
         (
-            f"Within 3σ: {coverage} of all axes (asked for: 99 %)",
-            f"Rows that miss what is asked for: {len(missed)} of {len(groups)}",
-            *(f"  {miss}" for miss in missed),
+            "## What is asked for\n",
+            f"Within 3σ: {coverage} of all axes (asked for: 99%).",
+            f"Rows that miss what is asked for: {len(missed)} of {len(groups)}.\n",
+            *(f"- {miss}" for miss in missed),
         )
     )
-
-
-def markdown(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table that can be read as it is, too."""
-    lines = [[str(cell) for cell in row] for row in (headings, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    texts = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
-    return "\n".join((texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:], ""))
 
 
 def _misses(group: Group, signal_e: float, fixed: Fixed) -> Iterable[str]:
@@ -116,34 +117,41 @@ def _misses(group: Group, signal_e: float, fixed: Fixed) -> Iterable[str]:
         yield f"false accepts {group.false_accepts}"
 
 
-def _table(keys: Sequence[str], outcomes: Sequence[Outcome], key: Callable[[Outcome], tuple[Hashable, ...]]) -> str:
-    rows = [
-        [*(f"{part:g}" if isinstance(part, float) else part for part in parts), *_cells(group)]
-        for parts, group in _groups(outcomes, key)
-    ]
-    return markdown((*keys, *HEADINGS, *(PEERS if outcomes[0].peer_errors_px else ())), rows)
+def _case(outcome: Outcome) -> tuple[Hashable, ...]:
+    return outcome.trial.signal_e, round(outcome.trial.distance_px, 6), outcome.trial.fixed
 
 
-def _cells(group: Group) -> list[str]:
+def _table(
+    headings: Sequence[str],
+    groups: list[tuple[tuple[Hashable, ...], Group]],
+    cells: Callable[[Group], list[str]],
+) -> str:
+    return markdown(
+        headings,
+        [[*(f"{part:g}" if isinstance(part, float) else part for part in key), *cells(group)] for key, group in groups],
+    )
+
+
+def _accuracy(group: Group) -> list[str]:
+    rmse, efficiency = "-", "-"
+    if group.measured:
+        rmse = f"{group.rmse_px:.4f}"
+        efficiency = "{:.2f} ({:.2f}–{:.2f})".format(group.efficiency, *group.efficiency_interval)
     return [
-        *_accuracy(group),
+        rmse,
+        f"{group.bound_px:.4f}",
+        f"{group.noisy_bound_px:.4f}",
+        efficiency,
         str(group.covered),
-        str(group.false_accepts),
-        str(group.false_rejects),
-        str(group.undetermined),
-        f"{len(group.outcomes) - len(group.measured)} of {len(group.outcomes)}",
         "-" if group.ratio_errors is None else "{:+.2%} ± {:.2%}".format(*group.ratio_errors),
+        f"{len(group.outcomes) - len(group.measured)} of {len(group.outcomes)}",
         f"{group.cpu_s:.2f}",
         *(_peer(group, name) for name in group.outcomes[0].peer_errors_px),
     ]
 
 
-def _accuracy(group: Group) -> tuple[str, str, str, str]:
-    bounds = f"{group.bound_px:.4f}", f"{group.noisy_bound_px:.4f}"
-    if not group.measured:
-        return ("-", *bounds, "-")
-    low, high = group.efficiency_interval
-    return (f"{group.rmse_px:.4f}", *bounds, f"{group.efficiency:.2f} ({low:.2f}–{high:.2f})")
+def _verdicts(group: Group) -> list[str]:
+    return [group.verdicts, str(group.false_accepts), str(group.false_rejects), str(group.undetermined)]
 
 
 def _peer(group: Group, name: str) -> str:

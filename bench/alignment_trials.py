@@ -61,6 +61,8 @@ class Trial:
     shift_px: tuple[float, float]
     fixed: Fixed
     kind: Kind = Kind.SHIFTED
+    lamps: bool = True
+    """Some clip in the long."""
     peers: bool = False
 
     @property
@@ -97,7 +99,7 @@ def run(trials: list[Trial]) -> list[Outcome]:
 
 
 def _run(trial: Trial) -> Outcome:
-    scene = _scene(trial.scene, trial.shape, trial.blur_px)
+    scene = _scene(trial.scene, trial.shape, trial.blur_px, trial.lamps)
     pair = _pair(trial, scene)
     calibration = _calibration(trial, pair.noise)
     started = time.process_time()
@@ -128,7 +130,7 @@ def _pair(trial: Trial, scene: Scene) -> Pair:
         return make_pair(scene, shift_px=trial.shift_px, **how)
     if trial.kind is Kind.DARK:
         return expose(scene.mosaic(), np.zeros(trial.shape, np.float32), **how)
-    return expose(scene.mosaic(), _scene(trial.scene + 1, trial.shape, trial.blur_px).mosaic(), **how)
+    return expose(scene.mosaic(), _scene(trial.scene + 1, trial.shape, trial.blur_px, trial.lamps).mosaic(), **how)
 
 
 def _calibration(trial: Trial, noise: NoiseModel) -> dict[str, NDArray]:
@@ -140,8 +142,8 @@ def _calibration(trial: Trial, noise: NoiseModel) -> dict[str, NDArray]:
 
 
 @lru_cache(maxsize=2)
-def _scene(seed: int, shape: tuple[int, int], blur_px: float) -> Scene:
-    return Scene(shape, seed, blur_px=blur_px, highlights=True)
+def _scene(seed: int, shape: tuple[int, int], blur_px: float, lamps: bool) -> Scene:
+    return Scene(shape, seed, blur_px=blur_px, highlights=lamps)
 
 
 @lru_cache(maxsize=2)
