@@ -10,31 +10,30 @@
 Seeds are fixed. All frames are simulated (tests/shifted_scenes.py): textures with detail well beyond what a colour
 plane resolves, lamps that clip in the long, noise in both frames. Trials run on all cores, each on one.
 
-Columns: RMSE of the shift per axis; the bound for a noise-free long, and what noise of the long leaves of it
-(bench/alignment_bounds.py); efficiency, (bound / RMSE) squared; how often, per axis, the truth lies within the stated
-three standard deviations; verdicts at the default tolerance of 0.5 px, where a true shift within 0.05 px of it counts
-nowhere; mean and standard deviation of the error of the measured ratio; CPU time of one pair; RMSE of the others, and
-how often they failed. Intervals are 95 %: bootstrap for efficiency, Clopper and Pearson for shares.
+Columns: RMSE of the shift per axis; the standard deviation that was stated for it; the bound for a noise-free long, and
+what noise of the long leaves of it (bench/alignment_bounds.py); efficiency, (bound / RMSE) squared; how often, per
+axis, the truth lies within the stated three standard deviations; verdicts at the default tolerance of 0.5 px, where a
+true shift within 0.05 px of it counts nowhere; mean and standard deviation of the error of the measured ratio; CPU time
+of one pair; RMSE of the others, and how often they failed. Intervals are 95 %: bootstrap for efficiency, Clopper and
+Pearson for shares.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import shlex
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
 
 import alignment_cases
 import alignment_time
 import numpy as np
 from alignment_tables import campaign_tables, machine, tables
-from alignment_trials import TAKES_DARKS, Fixed, Kind, Outcome, Trial, run
+from alignment_trials import OUTCOMES, TAKES_DARKS, Fixed, Kind, Outcome, Trial, run
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -171,7 +170,7 @@ def _measured(trials: list[Trial], arguments: argparse.Namespace) -> list[Outcom
             bar.advance(task, len(future.result()))
     outcomes = [outcome for number in sorted(done) for outcome in done[number]]
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes]))
+        arguments.json.write_bytes(OUTCOMES.dump_json(outcomes))
     return outcomes
 
 

@@ -40,7 +40,8 @@ def prepared(pair: Pair, dark: Mosaic | None = None, mask: NDArray[np.bool_] | N
         long, short = (_without_hot(frame - dark, mask) for frame in (long, short))
     long, short = _binned(long), _binned(short)
     unclipped = np.where(np.isfinite(long), 255, 0).astype(np.uint8)
-    return Images(_filled(long), _filled(short), cv2.createHanningWindow(long.shape[::-1], cv2.CV_32F), unclipped)
+    window = np.asarray(cv2.createHanningWindow(long.shape[::-1], cv2.CV_32F), np.float32)
+    return Images(_filled(long), _filled(short), window, unclipped)
 
 
 def _phase_correlate(images: Images) -> tuple[float, float]:

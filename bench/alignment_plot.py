@@ -8,14 +8,13 @@ docs/images/alignment.png (or IMAGE).
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from alignment_peers import PEERS
 from alignment_statistics import Group
-from alignment_trials import Fixed, Kind, Outcome, Trial
+from alignment_trials import OUTCOMES, Fixed, Outcome
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
@@ -30,7 +29,7 @@ TITLES = {
 
 def main() -> None:
     """Read, draw, write."""
-    outcomes = [_outcome(record) for record in json.loads(Path(sys.argv[1]).read_text())]
+    outcomes = OUTCOMES.validate_json(Path(sys.argv[1]).read_bytes())
     patterns = [fixed for fixed in Fixed if any(outcome.trial.fixed is fixed for outcome in outcomes)]
     figure, panels = plt.subplots(
         1, len(patterns), figsize=(4.2 * len(patterns), 4.6), sharey=True, squeeze=False, layout="constrained"
@@ -53,12 +52,6 @@ def _draw(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     axes.loglog(signals, [group.noisy_bound_px for group in groups], "k:", lw=1, label="for a noisy long")
     axes.set_ylim(0.002, 20)
     axes.grid(which="major", alpha=0.3)
-
-
-def _outcome(record: dict[str, object]) -> Outcome:
-    trial = dict(record["trial"])
-    trial |= {"fixed": Fixed(trial["fixed"]), "kind": Kind(trial["kind"])}
-    return Outcome(**record | {"trial": Trial(**trial)})
 
 
 if __name__ == "__main__":

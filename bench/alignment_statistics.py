@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from alignment_trials import Outcome
@@ -64,6 +65,11 @@ class Group:
     def rmse_px(self) -> float:
         """Per axis, of those with a shift."""
         return rms([outcome.error_px for outcome in self.measured])
+
+    @property
+    def stated_px(self) -> float:
+        """What the registrations say of their own error."""
+        return rms([outcome.sigma_px for outcome in self.measured])
 
     @property
     def bound_px(self) -> float:
@@ -144,11 +150,11 @@ class Group:
         return Share(sum(outcome.verdict == verdict for outcome in outcomes), len(outcomes))
 
     def _efficiency_of(self, chosen: NDArray[np.int_]) -> NDArray[np.float64]:
-        squares = np.array([np.mean(np.square(outcome.error_px)) for outcome in self.measured])
+        squares = np.array([np.mean(np.square(outcome.error_px or np.nan)) for outcome in self.measured])
         bounds = np.array([(outcome.bound_px or np.nan) ** 2 for outcome in self.measured])
         return np.asarray(bounds[chosen].mean(-1) / squares[chosen].mean(-1))
 
 
-def rms(values: Sequence[object]) -> float:
+def rms(values: Sequence[Any]) -> float:
     """Root mean square; NaN of nothing."""
     return float(np.sqrt(np.mean(np.square(values)))) if values else float("nan")

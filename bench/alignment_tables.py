@@ -15,7 +15,7 @@ from alignment_trials import Fixed, Kind, Outcome
 
 from sidcap.curate.registration import METHOD
 
-ACCURACY = "RMSE px|bound px|noisy long px|efficiency|in 3σ|ratio error|no shift|CPU s".split("|")
+ACCURACY = "RMSE px|stated σ px|bound px|noisy long px|efficiency|in 3σ|ratio error|no shift|CPU s".split("|")
 VERDICTS = "verdicts|false accepts|false rejects|undetermined".split("|")
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 EFFICIENCY = {Fixed.OFF: 0.8, Fixed.CALIBRATED: 0.8, Fixed.UNKNOWN: 0.5}
@@ -90,7 +90,7 @@ def _goals(outcomes: Sequence[Outcome]) -> str:
     missed = [
         f"{signal_e:g} e-, {distance_px:g} px, {fixed}: {miss}"
         for (signal_e, distance_px, fixed), group in groups
-        for miss in _misses(group, signal_e, fixed)
+        for miss in _misses(group)
     ]
     coverage = Group(outcomes).covered
     return "\n".join(
@@ -103,8 +103,8 @@ def _goals(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def _misses(group: Group, signal_e: float, fixed: Fixed) -> Iterable[str]:
-    asked = EFFICIENCY[fixed]
+def _misses(group: Group) -> Iterable[str]:
+    signal_e, asked = group.outcomes[0].trial.signal_e, EFFICIENCY[group.outcomes[0].trial.fixed]
     judged = signal_e >= 0.3 and group.bound_px < 0.3
     if judged and not group.measured:
         yield "no shift measured at all"
@@ -133,12 +133,13 @@ def _table(
 
 
 def _accuracy(group: Group) -> list[str]:
-    rmse, efficiency = "-", "-"
+    rmse, stated, efficiency = "-", "-", "-"
     if group.measured:
-        rmse = f"{group.rmse_px:.4f}"
+        rmse, stated = f"{group.rmse_px:.4f}", f"{group.stated_px:.4f}"
         efficiency = "{:.2f} ({:.2f}–{:.2f})".format(group.efficiency, *group.efficiency_interval)
     return [
         rmse,
+        stated,
         f"{group.bound_px:.4f}",
         f"{group.noisy_bound_px:.4f}",
         efficiency,

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from alignment_bounds import bound_with_noisy_long_px
 from alignment_peers import PEERS, prepared
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from shifted_scenes import Mosaic, Pair, Pattern, Scene, expose, make_pair
@@ -92,6 +94,10 @@ class Outcome:
     peer_cpu_s: dict[str, float] = field(default_factory=dict)
 
 
+OUTCOMES = TypeAdapter(list[Outcome])
+"""To JSON and back."""
+
+
 def run(trials: list[Trial]) -> list[Outcome]:
     """Simulate and measure, one after the other: trials of one scene and shift share what they can."""
     cv2.setNumThreads(1)
@@ -125,7 +131,7 @@ def _run(trial: Trial) -> Outcome:
 
 def _pair(trial: Trial, scene: Scene) -> Pair:
     pattern = None if trial.fixed is Fixed.OFF else _body(trial.seed % BODIES, trial.shape)
-    how = {"signal_e": trial.signal_e, "ratio": trial.ratio, "pattern": pattern, "seed": trial.seed}
+    how: dict[str, Any] = {"signal_e": trial.signal_e, "ratio": trial.ratio, "pattern": pattern, "seed": trial.seed}
     if trial.kind is Kind.SHIFTED:
         return make_pair(scene, shift_px=trial.shift_px, **how)
     if trial.kind is Kind.DARK:
@@ -133,7 +139,7 @@ def _pair(trial: Trial, scene: Scene) -> Pair:
     return expose(scene.mosaic(), _scene(trial.scene + 1, trial.shape, trial.blur_px, trial.lamps).mosaic(), **how)
 
 
-def _calibration(trial: Trial, noise: NoiseModel) -> dict[str, NDArray]:
+def _calibration(trial: Trial, noise: NoiseModel) -> dict[str, Any]:
     """What `register` is told of the fixed pattern."""
     if trial.fixed is not Fixed.CALIBRATED:
         return {}
@@ -156,11 +162,10 @@ def _calibrated(serial: int, shape: tuple[int, int], noise: NoiseModel) -> tuple
     return _body(serial, shape).calibrated(noise, darks=DARKS, seed=serial)
 
 
-def _peers(
-    pair: Pair, calibration: dict[str, NDArray]
-) -> tuple[dict[str, tuple[float, float] | None], dict[str, float]]:
+def _peers(pair: Pair, calibration: dict[str, Any]) -> tuple[dict[str, tuple[float, float] | None], dict[str, float]]:
     images = prepared(pair, **calibration)
-    errors_px, seconds = {}, {}
+    errors_px: dict[str, tuple[float, float] | None] = {}
+    seconds: dict[str, float] = {}
     for name, peer in PEERS.items():
         started = time.process_time()
         errors_px[name] = _minus(peer(images), pair.shift_px)

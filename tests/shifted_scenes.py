@@ -143,7 +143,7 @@ class Scene:
         """What the sensor sees of the spectrum times ``factors``: colour by colour, for full frames are large."""
         mosaic = np.empty(self.shape, np.float32)
         for colour, spectrum in enumerate(self._spectrum):
-            image = np.fft.irfft2(math.prod(factors, start=spectrum), self._size)
+            image = np.asarray(np.fft.irfft2(math.prod(factors, start=spectrum), self._size), np.float32)
             if turn_degrees:
                 image = _turned(image, math.radians(turn_degrees), centre)
             sensor = image[self._inside][::2, ::2]
