@@ -262,7 +262,7 @@ class _Recovery:
             for frame in scene.all_frames
             if frame.size_bytes is not None and frame.sha256 is not None  # a file that was never there
         ]
-        known += [_Known(d.path, d.size_bytes, d.sha256, d.card, None) for d in self.store.calibration().darks]
+        known += [_Known(d.path, d.size_bytes, d.sha256, d.card, None) for d in self.store.calibration().frames]
         recorded = {one.path for one in known}
         known += [
             _Known(a.path, a.size_bytes, a.sha256, a.card, scene)
@@ -442,7 +442,11 @@ class _Recovery:
     @cached_property
     def _told_of(self) -> dict[str, str]:
         """Files on the card that the journal has a word for, by their tails."""
-        words = {"test frame": "a test frame of exposure finding", "dark refused": "a dark frame that was refused"}
+        words = {
+            "test frame": "a test frame of exposure finding",
+            "dark refused": "a dark frame that was refused",
+            "flat refused": "a flat that was refused",
+        }
         return {
             _tail(card): words.get(event["event"], "the journal calls it a stranger")
             for event in self._events

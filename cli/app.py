@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from sidcap.cli import (
+    calibrate,
     camera,
     demo,
     evaluate,
@@ -21,6 +22,7 @@ from sidcap.cli import (
     schema,
     shoot,
     shoot_darks,
+    shoot_flats,
     simulate_camera,
     train,
     validate,
@@ -80,6 +82,8 @@ def main(
 
 app.command("shoot")(shoot.shoot)
 app.command("shoot-darks")(shoot_darks.shoot_darks)
+app.command("shoot-flats")(shoot_flats.shoot_flats)
+app.command("calibrate")(calibrate.calibrate)
 app.command("recover")(recover.recover)
 app.add_typer(camera.app, name="camera")
 app.add_typer(import_.app, name="import")

@@ -6,10 +6,11 @@ from sidcap.cli.screen import print_json
 
 
 def schema() -> None:
-    """Print the JSON Schema of dataset.json and of the scene files."""
+    """Print the JSON Schema of dataset.json, of the scene files and of calibration.json."""
     from pydantic.json_schema import models_json_schema
 
-    from sidcap.data_manifest.schema import Dataset, Scene
+    from sidcap.data_manifest.schema import Calibration, Dataset, Scene
 
-    _, document = models_json_schema([(Dataset, "validation"), (Scene, "validation")], title="sidcap dataset")
+    files = (Dataset, Scene, Calibration)
+    _, document = models_json_schema([(kind, "validation") for kind in files], title="sidcap dataset")
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **document})

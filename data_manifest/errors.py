@@ -14,6 +14,7 @@
     ├── DiskFullError           no room for the frames to come
     ├── InspectionError         a frame cannot be looked into while the session goes on
     ├── RegistrationError       two frames cannot be compared
+    ├── CalibrationError        darks and flats do not tell what is asked of them
     └── TrainingError           a run cannot start, continue or be judged
 
 One tree for all wings, on the ground floor, so that the command line can turn any of them into one line.
@@ -78,6 +79,10 @@ class InspectionError(SidcapError):
 
 class RegistrationError(SidcapError):
     """Two frames cannot be compared: different size, colour filter array or body."""
+
+
+class CalibrationError(SidcapError):
+    """Darks and flats do not tell what is asked of them: too few, or clipped, or all of one level."""
 
 
 class TrainingError(SidcapError):

@@ -66,6 +66,10 @@ class CameraBody(Record):
     simulated: bool = False
     """True where the frames come from sidcap's simulated camera, told by what its files say of their origin."""
 
+    def is_same_body(self, other: CameraBody) -> bool:
+        """Whether both are one body; EXIF and the wire may pad a serial number differently, and firmware changes."""
+        return (self.model, self.serial.lstrip("0")) == (other.model, other.serial.lstrip("0"))
+
 
 class Iso(Record):
     """Sensitivity, kept three times because the three can differ."""
@@ -355,8 +359,8 @@ class Dataset(Record):
     """Every body that shot frames of this dataset."""
 
 
-class DarkFrame(Record):
-    """One frame shot with the cap on: what the sensor says without light."""
+class CalibrationFrame(Record):
+    """One frame that says what the sensor does, of which a calibration is made."""
 
     path: DatasetPath
     """Where the file lies, relative to the dataset's folder."""
@@ -371,13 +375,104 @@ class DarkFrame(Record):
     exposure: Exposure
     """Exposure time."""
     start_utc: AwareDatetime
-    """When the shutter was released, by the host's clock."""
+    """When the shutter was released, by the host's clock; for a file brought in, what its EXIF says."""
     black: BlackLevel
     """Black level of this frame, from its masked pixels where it has some."""
     mean_dn: tuple[float, float, float, float]
     """Mean of the visible photosites, plane by plane in the order of the 2 x 2 colour filter array, black included."""
     card: str = ""
     """Where the camera stored it; empty where unknown."""
+
+
+class DarkFrame(CalibrationFrame):
+    """One frame shot with the cap on: what the sensor says without light."""
+
+
+class FlatFrame(CalibrationFrame):
+    """One frame of an evenly lit surface: how the sensor answers to light."""
+
+    aperture: float | None = None
+    """f-number; None where unknown. Canon bodies multiply raw numbers by a little more than 1 at wide apertures."""
+
+
+class Measured(Record):
+    """A number that was measured, with its uncertainty."""
+
+    value: float
+    """In the unit that the field's name ends with."""
+    sigma: Annotated[float, Field(ge=0)] | None = None
+    """One standard deviation; None where nothing tells it."""
+
+
+class MapFile(Record):
+    """What was found of every photosite: a numpy .npz file without pickles, read by `Store.sensor`."""
+
+    path: DatasetPath
+    """Where the file lies, relative to the dataset's folder."""
+    size_bytes: Annotated[int, Field(gt=0)]
+    """Size of the file."""
+    sha256: Sha256
+    """SHA-256 of the file, hexadecimal."""
+    shape_px: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    """Height and width of the mosaic."""
+
+
+class SensorRecord(Record):
+    """What `sidcap calibrate` found of one body at one ISO. None: the frames do not tell."""
+
+    camera: CameraBody
+    """The body."""
+    iso: Annotated[int, Field(gt=0)]
+    """The ISO that the camera was set to."""
+    measured_utc: AwareDatetime
+    """When it was computed."""
+    method: str
+    """Name and version of the method."""
+    frames: tuple[Sha256, ...]
+    """Checksums of the darks and flats it rests on, ascending."""
+    dark_exposures_s: tuple[float, ...] = ()
+    """True exposure times of the darks, ascending."""
+
+    gain_e_per_dn: Measured | None = None
+    """Conversion gain, electrons per DN."""
+    gain_source: str = ""
+    """Where the gain comes from; empty where there is none."""
+    read_noise_dn: Measured | None = None
+    """Temporal standard deviation of a photosite in the dark, DN; what a row has in common is left out."""
+    read_noise_e: Measured | None = None
+    """The same in electrons."""
+    read_noise_source: str = ""
+    """Where the read noise comes from; empty where there is none."""
+    white_dn: float | None = None
+    """DN at which overexposed flats pile up, black included."""
+
+    black_dn: tuple[Measured, Measured, Measured, Measured] | None = None
+    """Level of the visible photosites without light at 0 s, hot pixels left out, plane by plane in the order of the
+    2 x 2 colour filter array."""
+    masked_black_dn: tuple[Measured, Measured, Measured, Measured] | None = None
+    """The same of the masked photosites; None for bodies without any."""
+    row_noise_dn: float | None = None
+    """What each row of one frame has in common, anew in every frame: standard deviation, DN."""
+    row_offset_rms_dn: float | None = None
+    """What each row has in common in every frame: standard deviation over the rows, DN."""
+    column_offset_rms_dn: float | None = None
+    """The same for columns."""
+    dark_current_dn_per_s: Measured | None = None
+    """Median over the photosites."""
+    dark_current_e_per_s: Measured | None = None
+    """The same in electrons."""
+    glow_dn_per_s: Measured | None = None
+    """Along the edges, a hundredth of the width deep: the brightest eighth of an edge, above the median."""
+    glow_e_per_s: Measured | None = None
+    """The same in electrons."""
+    hot_pixels: int | None = None
+    """Photosites that stand out of their surroundings by six times the read noise in the longest dark exposure."""
+    maps: MapFile | None = None
+    """Dark shading and hot pixels; None without darks."""
+
+    def is_of(self, camera: CameraBody, iso: int) -> bool:
+        """Whether this is about that body at that ISO."""
+        return self.camera.is_same_body(camera) and self.iso == iso
 
 
 class Calibration(Record):
@@ -387,3 +482,26 @@ class Calibration(Record):
     """Version of this file's structure."""
     darks: tuple[DarkFrame, ...] = ()
     """Dark frames of every body, ISO and exposure, in the order they were shot."""
+    flats: tuple[FlatFrame, ...] = ()
+    """Flats of every body, ISO and exposure, in the order they were shot."""
+    sensors: tuple[SensorRecord, ...] = ()
+    """What follows from them, one for each body and ISO."""
+
+    @property
+    def frames(self) -> tuple[CalibrationFrame, ...]:
+        """The darks and, after them, the flats."""
+        return (*self.darks, *self.flats)
+
+    def with_frame(self, frame: CalibrationFrame) -> Self:
+        """The same, and one more dark or flat."""
+        name = "flats" if isinstance(frame, FlatFrame) else "darks"
+        return self.replace(**{name: (*getattr(self, name), frame)})
+
+    def with_sensor(self, sensor: SensorRecord) -> Self:
+        """The same with this record in place of what there was of its body and ISO."""
+        others = [one for one in self.sensors if not one.is_of(sensor.camera, sensor.iso)]
+        return self.replace(sensors=(*others, sensor))
+
+    def sensor(self, camera: CameraBody, iso: int) -> SensorRecord | None:
+        """What was found of a body at an ISO; None where nothing was."""
+        return next((one for one in self.sensors if one.is_of(camera, iso)), None)

@@ -22,12 +22,23 @@ from pydantic import ValidationError
 
 from sidcap.data_manifest.errors import ManifestError, NewerSchemaError, UsageError
 from sidcap.data_manifest.naming import SCENES_PER_SPLIT, scene_id
-from sidcap.data_manifest.schema import SCHEMA_VERSION, Calibration, CameraBody, Dataset, Record, Scene
+from sidcap.data_manifest.schema import (
+    SCHEMA_VERSION,
+    Calibration,
+    CameraBody,
+    Dataset,
+    MapFile,
+    Record,
+    Scene,
+    SensorRecord,
+)
+from sidcap.data_manifest.sensor import DarkMaps, Sensor, read_maps
 from sidcap.data_manifest.words import Split
 
 R = TypeVar("R", Dataset, Scene, Calibration)
 _LOCK_TIMEOUT_S = 10.0
 _HASH_BLOCK = 1 << 20
+MAPS_FOLDER = "calibration/maps"
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda document: document,  # 2 adds discarded frames, cards and darks, each with a default
@@ -189,7 +200,7 @@ class Store:
         return self.root / "calibration" / "calibration.json"
 
     def calibration(self) -> Calibration:
-        """What is known about the bodies' darkness; empty where nothing was shot yet."""
+        """Darks, flats and what follows from them; empty where nothing was shot yet."""
         return _load(self._calibration_path, Calibration) if self._calibration_path.exists() else Calibration()
 
     def change_calibration(self, change: Callable[[Calibration], Calibration]) -> Calibration:
@@ -199,6 +210,38 @@ class Store:
             self._calibration_path.parent.mkdir(exist_ok=True)
             write_atomic(self._calibration_path, _to_json(changed))
         return changed
+
+    def sensor(self, camera: CameraBody, iso: int) -> Sensor | None:
+        """What `sidcap calibrate` found of a body at an ISO; None where it found nothing.
+
+        ManifestError where its maps are absent or not what they were: they are never used then.
+        """
+        record = self.calibration().sensor(camera, iso)
+        if record is None:
+            return None
+        return Sensor(record, None if record.maps is None else read_maps(self.path(record.maps.path), record.maps))
+
+    def save_sensor(self, record: SensorRecord, maps: DarkMaps | None) -> SensorRecord:
+        """Write what was found of a body at an ISO in place of what there was; gives the record with its map file.
+
+        The maps are on the disk before a record names them, and those they replace go last.
+        """
+        if maps is not None:
+            record = record.replace(maps=self._write_maps(record, maps))
+        before = self.calibration().sensor(record.camera, record.iso)
+        self.change_calibration(lambda calibration: calibration.with_sensor(record))
+        if before is not None and before.maps is not None and before.maps != record.maps:
+            self.path(before.maps.path).unlink(missing_ok=True)
+        return record
+
+    def _write_maps(self, record: SensorRecord, maps: DarkMaps) -> MapFile:
+        content = maps.packed()
+        digest = hashlib.sha256(content).hexdigest()
+        body = "".join(letter for letter in record.camera.serial if letter.isalnum())
+        path = f"{MAPS_FOLDER}/ISO{record.iso}_{body or 'body'}_{digest[:8]}.npz"
+        (self.root / MAPS_FOLDER).mkdir(parents=True, exist_ok=True)
+        write_atomic(self.root / path, content)
+        return MapFile(path=path, size_bytes=len(content), sha256=digest, shape_px=maps.shape_px)
 
     def next_scene_id(self, split: Split) -> int:
         """The lowest number above every scene of the split."""

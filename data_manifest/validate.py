@@ -8,15 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from sidcap.data_manifest.calibration_frames import FOLDERS
 from sidcap.data_manifest.errors import ManifestError, RawError
 from sidcap.data_manifest.naming import parse_frame_name
 from sidcap.data_manifest.raw import read_raw
-from sidcap.data_manifest.schema import DarkFrame, Frame, Record, Scene
-from sidcap.data_manifest.store import Store, sha256_of
+from sidcap.data_manifest.schema import Calibration, CalibrationFrame, Frame, Record, Scene
+from sidcap.data_manifest.sensor import read_maps
+from sidcap.data_manifest.store import MAPS_FOLDER, Store, sha256_of
 
 _RESTORE = "restore it from a copy; `sidcap recover FOLDER` looks for one on a card or elsewhere"
 _NEVER_THERE = "missing: it was not there, or broken, when it was imported; put it there and import again"
-FRAME_FOLDERS = ("long", "short", "discarded", "calibration/darks")
+FRAME_FOLDERS = ("long", "short", "discarded", *FOLDERS.values())
 
 
 class Finding(Record):
@@ -57,9 +59,11 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
         except ManifestError as error:
             path = f"scenes/{scene_id:05d}.json"
             findings.append(Finding(path=path, problem=str(error).removeprefix(f"{store.root / path}").lstrip(": ")))
-    frames: list[Frame | DarkFrame] = [frame for scene in scenes for frame in scene.all_frames]
+    frames: list[Frame | CalibrationFrame] = [frame for scene in scenes for frame in scene.all_frames]
     try:
-        frames += store.calibration().darks
+        calibration = store.calibration()
+        frames += calibration.frames
+        findings += _broken_maps(store, calibration)
     except ManifestError as error:
         findings.append(Finding(path="calibration/calibration.json", problem=str(error)))
     findings += [finding for scene in scenes for finding in _incomplete(scene)]
@@ -75,7 +79,7 @@ def validate(store: Store, on_frame: Callable[[int, int], None] = lambda _done, 
     return Report(scenes=len(scenes), frames=len(frames), findings=tuple(findings))
 
 
-def frame_problem(store: Store, frame: Frame | DarkFrame) -> str | None:
+def frame_problem(store: Store, frame: Frame | CalibrationFrame) -> str | None:
     """Why a frame cannot be used; None where it is as its record says."""
     if isinstance(frame, Frame) and frame.missing:
         return _NEVER_THERE
@@ -99,6 +103,20 @@ def _incomplete(scene: Scene) -> Iterator[Finding]:
     if not scene.complete:
         problem = "is incomplete: its bracket was interrupted; `sidcap shoot --resume` completes it"
         yield Finding(path=f"scenes/{scene.name}.json", problem=problem)
+
+
+def _broken_maps(store: Store, calibration: Calibration) -> Iterator[Finding]:
+    """Maps that cannot be used, and files among the maps that no record names."""
+    maps = [record.maps for record in calibration.sensors if record.maps is not None]
+    for map_file in maps:
+        try:
+            read_maps(store.path(map_file.path), map_file)
+        except ManifestError as error:
+            yield Finding(path=map_file.path, problem=str(error).removeprefix(f"{map_file.path} "))
+    known = {map_file.path for map_file in maps}
+    for path in sorted((store.root / MAPS_FOLDER).glob("[!.]*")):
+        if (relative := path.relative_to(store.root).as_posix()) not in known:
+            yield Finding(path=relative, problem="belongs to no calibration: delete it")
 
 
 def _strangers(store: Store, known: set[str], interrupted: set[int]) -> Iterator[Finding]:

@@ -19,6 +19,8 @@ from sidcap.data_manifest.words import Verdict
 COMMANDS = (
     "shoot",
     "shoot-darks",
+    "shoot-flats",
+    "calibrate",
     "recover",
     "import",
     "export",

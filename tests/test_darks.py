@@ -15,13 +15,16 @@ from test_exposure import EOS_6D_ISO, EOS_6D_SHUTTER
 from typer.testing import CliRunner, Result
 
 from sidcap.capture import Clock, Tether
-from sidcap.capture.darks import DarkPlan, Darkroom, light_on, plan_darks
+from sidcap.capture.darks import DarkPlan, Darkroom, flat_exposures_s, plan_darks
+from sidcap.capture.exposure import Shutter
 from sidcap.capture.journal import Journal
+from sidcap.capture.metering import LongChoice
 from sidcap.capture.simulated import Fault, SimulatedCamera
 from sidcap.cli import app
+from sidcap.data_manifest.calibration_frames import light_on
 from sidcap.data_manifest.errors import CameraError, RawError, UsageError
 from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
-from sidcap.data_manifest.schema import BlackLevel, CameraBody, DarkFrame, Exposure, Iso, WhiteLevel
+from sidcap.data_manifest.schema import BlackLevel, CalibrationFrame, CameraBody, DarkFrame, Exposure, Iso, WhiteLevel
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import validate
 
@@ -60,7 +63,7 @@ def shoot(
     store: Store,
     wanted: DarkPlan,
     light_fell: Callable[[str], None] = no_light,
-    took: Callable[[DarkFrame], None] = lambda _: None,
+    took: Callable[[CalibrationFrame], None] = lambda _: None,
 ) -> list[str]:
     """Gives what was lost on the way."""
     lost: list[str] = []
@@ -111,7 +114,7 @@ def test_a_frame_with_light_is_refused_and_shot_again(capped: SimulatedCamera, s
 
     shoot(capped, store, plan(), put_cap_on)
     assert len(told) == 1
-    assert "IMG_0001.CR2 is not dark" in told[0]
+    assert "IMG_0001.CR2 is no dark: light fell on it" in told[0]
     assert paths(store) == [f"{DARKS}/ISO12800_2s_00.CR2", f"{DARKS}/ISO12800_0.1s_00.CR2"]
     assert len(list((store.root / DARKS).iterdir())) == 2
     refused = [event for event in Journal(store.journal_path).events() if event["event"] == "dark refused"]
@@ -145,7 +148,7 @@ def test_a_wrong_exposure_is_shot_again(capped: SimulatedCamera, store: Store) -
 def test_a_camera_that_exposes_wrongly_for_good_is_given_up(capped: SimulatedCamera, store: Store) -> None:
     for count in (1, 2, 3):
         capped.inject(Fault.parse(f"exif-wrong@exposure:{count}"))
-    with pytest.raises(RawError, match="3 dark frames in a row are no good"):
+    with pytest.raises(RawError, match="3 darks in a row are no good"):
         shoot(capped, store, plan())
 
 
@@ -161,6 +164,51 @@ def test_a_later_run_finds_on_the_card_what_an_interrupted_one_exposed(capped: S
     shoot(capped, store, plan())
     assert len(paths(store)) == 2
     assert len(capped.shots) == 2
+
+
+def test_a_flat_in_the_dark_is_refused_and_shot_again(capped: SimulatedCamera, store: Store) -> None:
+    told: list[str] = []
+
+    def take_cap_off(text: str) -> None:
+        told.append(text)
+        capped.scene = "flat"
+
+    tether = Tether(capped.port_string, Journal(store.journal_path), patience_s=20)
+    tether.connect()
+    try:
+        Darkroom(tether, store, Clock(TIME_SCALE), take_cap_off, kind="flat").shoot(plan(exposures_s=(8, 2)))
+    finally:
+        assert tether.close() == []
+    assert len(told) == 1
+    assert "IMG_0001.CR2 is no flat: it is dark, 0.0% of white; take the cap off" in told[0]
+    calibration = store.calibration()
+    assert [flat.path for flat in calibration.flats] == [
+        "calibration/flats/ISO12800_8s_00.CR2", "calibration/flats/ISO12800_2s_00.CR2",
+    ]  # fmt: skip
+    assert calibration.flats[0].aperture == 2.8
+    assert calibration.darks == ()
+    assert validate(store).sound
+
+
+def metered(level: float, seconds: float) -> LongChoice:
+    return LongChoice(Shutter("x", seconds, seconds), level, "green", "too bright even at x: close the aperture", ())
+
+
+def test_flats_run_from_a_thirtieth_of_white_to_overexposed() -> None:
+    exposures_s = flat_exposures_s(metered(0.8, 1.0), EOS_6D_SHUTTER)
+    assert exposures_s == sorted(exposures_s)
+    assert exposures_s[0] == pytest.approx(0.033 / 0.8, rel=0.15)
+    assert exposures_s[-1] == pytest.approx(4 / 0.8, rel=0.15)
+    assert len(exposures_s) == 7
+
+
+@pytest.mark.parametrize(
+    ("level", "seconds", "words"),
+    [(1.0, 1 / 4000, "the light is too bright"), (0.02, 30.0, "cannot time flats"), (0.8, 1 / 4000, "cannot time")],
+)
+def test_light_that_no_shutter_suits_is_refused(level: float, seconds: float, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        flat_exposures_s(metered(level, seconds), EOS_6D_SHUTTER)
 
 
 def blank(light_dn: float, noise_dn: float, seed: int) -> RawFrame:
@@ -225,7 +273,7 @@ def test_the_longest_come_first_and_doubles_once() -> None:
         ({"exposures_s": (-1,)}, "not -1 s"),
         ({"repeats": 0}, "out of range"),
         ({"repeats": 10**9}, "out of range"),
-        ({"isos": ()}, "need an ISO"),
+        ({"isos": ()}, "an ISO and an exposure are needed"),
     ],
 )
 def test_what_cannot_be_shot_is_refused(request_: dict[str, tuple[int, ...]], words: str) -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from sidcap.data_manifest.errors import ManifestError, NewerSchemaError, UsageError
 from sidcap.data_manifest.naming import FrameName, parse_frame_name, scene_id, seconds_text
-from sidcap.data_manifest.schema import SCHEMA_VERSION, Scene
+from sidcap.data_manifest.schema import SCHEMA_VERSION, Calibration, Scene
 from sidcap.data_manifest.store import Store, write_atomic
 from sidcap.data_manifest.words import Split
 
@@ -182,7 +182,8 @@ def test_sony_lists_use_the_same_names() -> None:
 def test_the_schema_documents_every_field() -> None:
     undocumented = [
         f"{name}.{field}"
-        for name, definition in Scene.model_json_schema()["$defs"].items()
+        for record in (Scene, Calibration)
+        for name, definition in record.model_json_schema()["$defs"].items()
         for field in definition.get("properties", {})
         if "description" not in definition["properties"][field]
     ]
