@@ -1,142 +1,186 @@
-"""How well shifts are measured: against the truth, the Cramer-Rao bound and cv2.phaseCorrelate, on the same arrays.
+"""How well shifts are measured: against the truth, the Cramer-Rao bound and the usual estimators, on the same arrays.
 
-    python bench/alignment.py                          # some minutes
-    python bench/alignment.py --trials 4 --size 1024x1536 --signals 1
+    python bench/alignment.py                  # the table
+    python bench/alignment.py --quick          # a look at it, in a minute
+    python bench/alignment.py --accepts 3000   # how often a misaligned, unrelated or dark short is called aligned
+    python bench/alignment.py --rejects 1000   # how often an aligned one is called misaligned
+    python bench/alignment.py --cases          # turned, a moving thing, flicker, defocus: what they are called
+    python bench/alignment.py --time           # a full-size pair against LibRaw's decoding of its two files
 
-Columns: RMSE of the shift per axis, and the bound for it; efficiency (bound / RMSE) squared; how often the truth lies
-within the stated three standard deviations; verdicts at a tolerance of 0.5 px (a = aligned, m = misaligned,
-u = undetermined); bias and scatter of the measured ratio; time on one core. The scenes are synthetic textures
-(tests/shifted_scenes.py) whose detail goes well beyond what a colour plane resolves.
+Seeds are fixed. All frames are simulated (tests/shifted_scenes.py): textures with detail well beyond what a colour
+plane resolves, lamps that clip in the long, noise in both frames. Trials run on all cores, each on one.
+
+Columns: RMSE of the shift per axis; the standard deviation that was stated for it; the bound for a noise-free long, and
+what noise of the long leaves of it (bench/alignment_bounds.py); efficiency, (bound / RMSE) squared; how often, per
+axis, the truth lies within the stated three standard deviations; verdicts at the default tolerance of 0.5 px, where a
+true shift within 0.05 px of it counts nowhere; mean and standard deviation of the error of the measured ratio; CPU time
+of one pair; RMSE of the others, and how often they failed. Intervals are 95 %: bootstrap for efficiency, Clopper and
+Pearson for shares.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
-import platform
+import shlex
 import sys
-import time
-from collections import Counter
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-import cv2
+import alignment_cases
+import alignment_time
 import numpy as np
+from alignment_tables import campaign_tables, machine, tables
+from alignment_trials import OUTCOMES, TAKES_DARKS, Fixed, Kind, Outcome, Trial, run
 from rich.console import Console
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from shifted_scenes import Pair, Pattern, Scene, make_pair
-
-from sidcap.curate import judge, register
-from sidcap.curate.registration import METHOD
-from sidcap.curate.verdict import SYSTEMATIC_PX
-
-SHIFTS_PX = ((0.0, 0.0), (0.5, -0.25), (3.0, 1.0))
-HEADINGS = "e-/px|shift px|pattern|RMSE|bound|eff.|3σ|verdicts|ratio|s|phaseCorrelate RMSE".split("|")
-
-
-@dataclass
-class Case:
-    """What all trials of one case gave."""
-
-    bound_px: float = 0.0
-    errors_px: list[tuple[float, float]] = field(default_factory=list)
-    within: list[bool] = field(default_factory=list)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    ratios: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    peer_errors_px: list[tuple[float, float]] = field(default_factory=list)
-
-    def add(self, scene: Scene, pair: Pair) -> None:
-        """Register one pair with both methods."""
-        started = time.process_time()
-        found = register(pair.long, pair.short, ratio=pair.ratio, noise=pair.noise)
-        self.seconds.append(time.process_time() - started)
-        self.verdicts[judge(found, true_ratio=pair.ratio)[0][0]] += 1
-        peer = phase_correlate(pair)
-        self.bound_px = self.bound_px or scene.bound_px(pair)
-        self.peer_errors_px.append((peer[0] - pair.shift_px[0], peer[1] - pair.shift_px[1]))
-        if found.shift_px is None or found.covariance_px2 is None or found.ratio is None:
-            return
-        error = (found.shift_px[0] - pair.shift_px[0], found.shift_px[1] - pair.shift_px[1])
-        sigma = np.sqrt(np.diag(found.covariance_px2) + SYSTEMATIC_PX**2)
-        self.errors_px.append(error)
-        self.within += [bool(inside) for inside in np.abs(error) < 3 * sigma]
-        self.ratios.append(found.ratio / pair.ratio - 1)
-
-    def row(self) -> tuple[str, ...]:
-        """RMSE to time, and the peer's RMSE, as the table shows them."""
-        verdicts = " ".join(f"{count}{verdict}" for verdict, count in sorted(self.verdicts.items()))
-        seconds, peer = f"{np.median(self.seconds):.2f}", f"{rms(self.peer_errors_px):.3f}"
-        if not self.errors_px:
-            return ("-", f"{self.bound_px:.4f}", "-", "-", verdicts, "-", seconds, peer)
-        rmse = rms(self.errors_px)
-        return (
-            f"{rmse:.4f}",
-            f"{self.bound_px:.4f}",
-            f"{(self.bound_px / rmse) ** 2:.2f}",
-            f"{np.mean(self.within):.0%}",
-            verdicts,
-            f"{np.mean(self.ratios):+.2%} ± {np.std(self.ratios):.2%}",
-            seconds,
-            peer,
-        )
-
-
-def phase_correlate(pair: Pair) -> tuple[float, float]:
-    """The shift that cv2.phaseCorrelate finds on the 2 x 2 binned frames under a Hann window, sensor pixels."""
-    long, short = (
-        cv2.resize(
-            np.nan_to_num(frame, nan=float(np.nanmax(frame))), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
-        )
-        for frame in (pair.long, pair.short)
-    )
-    window = cv2.createHanningWindow((long.shape[1], long.shape[0]), cv2.CV_32F)
-    (dx, dy), _ = cv2.phaseCorrelate(long, short, window)
-    return (2 * dx, 2 * dy)
-
-
-def rms(errors_px: list[tuple[float, float]]) -> float:
-    """Root mean square over trials and axes."""
-    return float(np.sqrt(np.mean(np.square(errors_px))))
+SIGNALS_E = (0.1, 0.2, 0.3, 0.5, 1.0, 3.0, 10.0, 20.0)
+DISTANCES_PX = (0.0, 0.1, 0.5, 1.0, 3.0, 10.0)
+RATIOS = (100.0, 200.0, 300.0)
+AT_ONCE = 24
+"""Trials that a process takes in one go."""
 
 
 def main() -> None:
-    """Run every case and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", default="512x768", help="height x width of the frames")
-    parser.add_argument("--trials", type=int, default=12)
-    parser.add_argument("--signals", default="0.3,1,3,20", help="mean of the short, electrons a pixel")
-    parser.add_argument("--ratio", type=float, default=300)
-    parser.add_argument("--blur", type=float, default=0.7, help="standard deviation of the lens's point spread, px")
-    parser.add_argument("--highlights", action="store_true", help="lamps that clip in the long")
+    arguments = _arguments()
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # for the processes that are started
+    print(f"    python {shlex.join(sys.orig_argv[1:])}\n\n{machine()}\n")
+    if not TAKES_DARKS:
+        print(f'Rows "{Fixed.CALIBRATED}" are left out: this register() takes no dark frames.\n')
+    if arguments.time:
+        alignment_time.main()
+    elif arguments.cases:
+        alignment_cases.main(arguments.size)
+    elif arguments.accepts or arguments.rejects:
+        trials = list(_accepts(arguments) if arguments.accepts else _rejects(arguments))
+        print(campaign_tables(_measured(trials, arguments)))
+    else:
+        print(tables(_measured(list(_table(arguments)), arguments)))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--quick", action="store_true", help="a few signals and shifts, small frames, 3 trials each")
+    mode.add_argument("--accepts", type=int, metavar="N", help="N misaligned pairs, and half as many of each null")
+    mode.add_argument("--rejects", type=int, metavar="N", help="N aligned pairs")
+    mode.add_argument("--cases", action="store_true", help="what else may be wrong with a pair, at ISO 12800")
+    mode.add_argument("--time", action="store_true", help="CPU time against LibRaw, and peak memory")
+    parser.add_argument("--size", type=_size, help="of the frames (512x768; --cases: the full 3670x5496)")
+    parser.add_argument("--trials", type=int, default=40, help="of each row of the table (%(default)s)")
+    parser.add_argument("--signals", type=_numbers, default=SIGNALS_E, help="electrons a pixel, such as 0.3,1")
+    parser.add_argument("--shifts", type=_numbers, default=DISTANCES_PX, help="pixels, in any direction, such as 0,3")
+    parser.add_argument("--ratios", type=_numbers, default=RATIOS, help="the trials take turns; at random in campaigns")
+    parser.add_argument("--scenes", type=int, default=8, help="different scenes (%(default)s)")
+    parser.add_argument("--blur", type=float, default=0.7, help="spread of the lens, px (%(default)s; 0.5 is sharp)")
+    parser.add_argument("--no-lamps", action="store_true", help="nothing that clips in the long")
+    parser.add_argument("--no-peers", action="store_true", help="sidcap only")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (all cores)")
+    parser.add_argument("--json", type=Path, help="write all outcomes, for bench/alignment_plot.py")
     arguments = parser.parse_args()
-    height, width = (int(side) for side in arguments.size.split("x"))
-    cv2.setNumThreads(1)
-    scene = Scene((height, width), 1, blur_px=arguments.blur, highlights=arguments.highlights)
-    table = Table(*HEADINGS, title=f"{METHOD}: {height} x {width}, {arguments.trials} trials")
-    signals = [float(signal) for signal in arguments.signals.split(",")]
-    for signal_e, shift_px, patterned in product(signals, SHIFTS_PX, (False, True)):
-        pattern = Pattern.of_body(1, scene.shape) if patterned else None
-        case = Case()
-        for seed in range(arguments.trials):
-            case.add(
-                scene,
-                make_pair(
-                    scene, signal_e=signal_e, shift_px=shift_px, ratio=arguments.ratio, pattern=pattern, seed=seed
-                ),
-            )
-        table.add_row(f"{signal_e:g}", "{:g}, {:g}".format(*shift_px), "on" if patterned else "off", *case.row())
-    console = Console(width=140)
-    console.print(table)
-    console.print(
-        f"simulated frames, ratio {arguments.ratio:g}, blur {arguments.blur:g} px; {os.cpu_count()} x "
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, OpenCV {cv2.__version__}",
-        highlight=False,
-    )
+    if arguments.quick:
+        arguments.size = arguments.size or (320, 480)
+        arguments.signals, arguments.shifts = (0.3, 1.0, 10.0), (0.0, 0.1, 3.0)
+        arguments.trials, arguments.scenes = 3, 3
+    if not arguments.cases:
+        arguments.size = arguments.size or (512, 768)
+    return arguments
+
+
+def _table(arguments: argparse.Namespace) -> Iterator[Trial]:
+    """Trial by trial and shift by shift: its pattern and signals share a scene and a direction."""
+    for seed in range(arguments.trials):
+        for distance_px in arguments.shifts:
+            angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
+            for fixed in _patterns():
+                for signal_e in arguments.signals:
+                    yield Trial(
+                        seed=seed,
+                        scene=seed * arguments.scenes // arguments.trials,
+                        shape=arguments.size,
+                        blur_px=arguments.blur,
+                        signal_e=signal_e,
+                        ratio=arguments.ratios[seed % len(arguments.ratios)],
+                        shift_px=_towards(angle, distance_px),
+                        fixed=fixed,
+                        lamps=not arguments.no_lamps,
+                        peers=not arguments.no_peers,
+                    )
+
+
+def _accepts(arguments: argparse.Namespace) -> Iterator[Trial]:
+    """Shifts from 0.75 to 10 px, at 0.1 to 3 e-, on bodies with a fixed pattern; and shorts of something else."""
+    number = arguments.accepts
+    for kind, trials in ((Kind.SHIFTED, number), (Kind.OTHER, number // 2), (Kind.DARK, number // 2)):
+        yield from _random(arguments, trials, (0.75, 10), kind)
+
+
+def _rejects(arguments: argparse.Namespace) -> Iterator[Trial]:
+    yield from _random(arguments, arguments.rejects, (0, 0.2), Kind.SHIFTED)
+
+
+def _random(
+    arguments: argparse.Namespace, trials: int, distances_px: tuple[float, float], kind: Kind
+) -> Iterator[Trial]:
+    patterns = [fixed for fixed in _patterns() if fixed is not Fixed.OFF]
+    signals = [signal_e for signal_e in arguments.signals if signal_e <= 3]
+    for seed in range(trials):
+        rng = np.random.default_rng((seed, 1))
+        shift_px = _towards(rng.uniform(0, 2 * np.pi), rng.uniform(*distances_px))
+        yield Trial(
+            seed=seed,
+            scene=seed * arguments.scenes // trials,
+            shape=arguments.size,
+            blur_px=arguments.blur,
+            signal_e=signals[seed % len(signals)],
+            ratio=float(rng.uniform(min(arguments.ratios), max(arguments.ratios))),
+            shift_px=shift_px,
+            fixed=patterns[seed // len(signals) % len(patterns)],
+            lamps=not arguments.no_lamps,
+            kind=kind,
+        )
+
+
+def _patterns() -> list[Fixed]:
+    return [fixed for fixed in Fixed if TAKES_DARKS or fixed is not Fixed.CALIBRATED]
+
+
+def _towards(angle: float, distance_px: float) -> tuple[float, float]:
+    return float(distance_px * np.cos(angle)), float(distance_px * np.sin(angle))
+
+
+def _measured(trials: list[Trial], arguments: argparse.Namespace) -> list[Outcome]:
+    """All trials, in a pool of processes; in the order of the trials."""
+    portions = [trials[start : start + AT_ONCE] for start in range(0, len(trials), AT_ONCE)]
+    fresh = multiprocessing.get_context("spawn")
+    with (
+        Progress(
+            "trials", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
+        ) as bar,
+        ProcessPoolExecutor(arguments.jobs, mp_context=fresh) as pool,
+    ):
+        task = bar.add_task("trials", total=len(trials))
+        futures = {pool.submit(run, portion): number for number, portion in enumerate(portions)}
+        done: dict[int, list[Outcome]] = {}
+        for future in as_completed(futures):
+            done[futures[future]] = future.result()
+            bar.advance(task, len(future.result()))
+    outcomes = [outcome for number in sorted(done) for outcome in done[number]]
+    if arguments.json:
+        arguments.json.write_bytes(OUTCOMES.dump_json(outcomes))
+    return outcomes
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = (int(side) for side in text.split("x"))
+    return height, width
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(","))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -95,7 +94,13 @@ def timed(root: Path) -> tuple[float, float, float]:
     middle = time.perf_counter()
     store.sensor(group.camera, group.iso)
     end = time.perf_counter()
-    return middle - start, end - middle, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return middle - start, end - middle, peak_mb()
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had resident; getrusage would count the one that started it (Linux)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1e3
 
 
 def compared(body: CalibratedBody, record: SensorRecord, sensor: Sensor, repeats: int) -> Iterator[str]:

@@ -15,7 +15,7 @@ from sidcap.data_manifest.raw import RawFrame
 Mosaic = NDArray[np.float32]
 Planes = NDArray[np.float32]
 
-SEARCH_PX = 32
+SEARCH_PX = 128
 """The coarse search finds shifts up to this many sensor pixels along each axis."""
 
 _CLIPPED = 0.98
@@ -23,6 +23,8 @@ _HOT_SIGMA = 5.0
 _BIN_PX = 4
 _GLARE_SIGMA = 6.0
 _QUANTISATION_DN2 = np.float32(1 / 12)
+_DARK_SHADING = (33, 33)
+_STANDS_OUT = 4.0
 _SHADING = (17, 17)
 """What varies more slowly than this, in bins, is shading: no evidence of where the scene lies."""
 
@@ -37,14 +39,21 @@ class BayerPlanes:
     """(h, w): no photosite of the 2 x 2 cell is clipped or NaN."""
 
 
-def bayer_planes(frame: RawFrame | Mosaic, noise: NoiseModel) -> BayerPlanes:
-    """Split a raw frame, or a mosaic above black in which clipped pixels are NaN."""
+def bayer_planes(
+    frame: RawFrame | Mosaic, noise: NoiseModel, dark: Mosaic | None = None, mask: NDArray[np.bool_] | None = None
+) -> BayerPlanes:
+    """Split a raw frame, or a mosaic above black in which clipped pixels are NaN.
+
+    ``dark`` (H, W) is subtracted as far as it stands out of its own noise, DN; what ``mask`` (H, W) names is replaced by
+    its neighbours, as are hot pixels that nobody named.
+    """
     mosaic = frame.mosaic if isinstance(frame, RawFrame) else frame
     height, width = (side // 2 for side in mosaic.shape)
     dn = np.empty((4, height, width), np.float32)
     usable = np.ones((height, width), np.bool_)
     for index, plane in enumerate(dn):
-        photosites = mosaic[index // 2 : 2 * height : 2, index % 2 : 2 * width : 2]
+        sites = slice(index // 2, 2 * height, 2), slice(index % 2, 2 * width, 2)
+        photosites = mosaic[sites]
         if isinstance(frame, RawFrame):
             black = frame.black.per_plane_dn[index]
             np.subtract(photosites, np.float32(black), out=plane, dtype=np.float32)
@@ -53,8 +62,21 @@ def bayer_planes(frame: RawFrame | Mosaic, noise: NoiseModel) -> BayerPlanes:
             finite = np.isfinite(photosites)
             plane[:] = np.where(finite, photosites, photosites.max(where=finite, initial=0))
             usable &= finite
-        _replace_hot_pixels(plane, noise)
+        if dark is not None:
+            plane -= _pattern(dark[sites])
+        _replace_hot_pixels(plane, noise, None if mask is None else mask[sites])
     return BayerPlanes(dn, usable)
+
+
+def _pattern(dark: Mosaic) -> Mosaic:
+    """What of a plane's dark frame is pattern: its shading, and the photosites that stand out.
+
+    The rest is noise of the dark frame. Subtracted from both frames of a pair it would be a fixed pattern of its own.
+    """
+    around = cv2.blur(np.ascontiguousarray(dark, np.float32), _DARK_SHADING)
+    beyond = dark - around
+    spread = 1.4826 * float(np.median(np.abs(beyond[::4, ::4])))
+    return np.asarray(around + np.where(np.abs(beyond) > _STANDS_OUT * spread, beyond, 0), np.float32)
 
 
 def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: NoiseModel) -> tuple[float, float]:
@@ -83,11 +105,13 @@ def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: Nois
     return float(dx * _BIN_PX), float(dy * _BIN_PX)
 
 
-def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel) -> None:
-    """Give a pixel that towers over all eight neighbours of its plane their median.
+def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel, known: NDArray[np.bool_] | None) -> None:
+    """Give a pixel that is known to be hot, or towers over all eight neighbours of its plane, their median.
 
     A star in focus may fall to it as well; that costs its information and biases nothing.
     """
+    if known is not None and known.any():
+        plane[known] = cv2.medianBlur(plane, 3)[known]
     ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
     highest = cv2.dilate(plane, ring)
     dark_sigma = noise.read_noise_e / noise.gain_e_per_dn
@@ -129,7 +153,7 @@ def _detail(image: Mosaic, usable: NDArray[np.bool_]) -> Mosaic:
 def _spectrum(image: Mosaic) -> Mosaic:
     """Padded with zeros so that no lag of the search wraps around."""
     height, width = image.shape
-    below, right = (cv2.getOptimalDFTSize(side + SEARCH_PX) - side for side in (height, width))
+    below, right = (cv2.getOptimalDFTSize(side + SEARCH_PX // _BIN_PX) - side for side in (height, width))
     return np.asarray(cv2.dft(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=0)), np.float32)
 
 

@@ -15,8 +15,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from sidcap.curate.fit import Fit, Matrix, Template, fit_shift
+from sidcap.curate.fit import Fit, fit_pair
+from sidcap.curate.moments import Template
 from sidcap.curate.planes import Mosaic, bayer_planes, coarse_shift
+from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
@@ -124,7 +126,7 @@ class Reference:
             return replace(nothing, problem=Problem.CLIPPED)
         start = coarse_shift(self._planes, planes, 1 / ratio, self._noise)
         try:
-            fit = fit_shift(self._template, planes, self._noise, start, 1 / ratio)
+            fit = fit_pair(self._template, planes, self._noise, start, 1 / ratio)
         except np.linalg.LinAlgError:
             fit = None
         if fit is None or not np.isfinite(fit.covariance).all():
@@ -152,11 +154,11 @@ def _described(fit: Fit, nothing: Registration, ratio: float) -> Registration:
         return replace(measured, problem=Problem.UNSETTLED)
     return replace(
         measured,
-        shift_px=(float(fit.shift_px[0]), float(fit.shift_px[1])),
+        shift_px=(float(fit.motion.shift_px[0]), float(fit.motion.shift_px[1])),
         covariance_px2=covariance,
         ratio=1 / fit.gain,
         ratio_sigma=gain_sigma / fit.gain**2,
-        offset_dn=float(fit.offsets_dn.mean()),
+        offset_dn=0.0,
     )
 
 

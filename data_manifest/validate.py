@@ -17,8 +17,8 @@ from sidcap.data_manifest.sensor import read_maps
 from sidcap.data_manifest.store import MAPS_FOLDER, Store, sha256_of
 
 _RESTORE = "restore it from a copy; `sidcap recover FOLDER` looks for one on a card or elsewhere"
-FRAME_FOLDERS = ("long", "short", "discarded", *FOLDERS.values())
 _NEVER_THERE = "missing: it was not there, or broken, when it was imported; put it there and import again"
+FRAME_FOLDERS = ("long", "short", "discarded", *FOLDERS.values())
 
 
 class Finding(Record):

@@ -1,0 +1,165 @@
+"""What the tiles of a pair say about its parameters, and what they agree on.
+
+Instruments outnumber the parameters, so this is the generalised method of moments (Hansen, Econometrica 50(4), 1982):
+each plane's instruments are weighed by the covariance of their scores, which is heteroscedasticity-consistent and so
+stays honest where the noise model is somewhat wrong. Tiles that do not go along with the rest show something that
+moved or changed on its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidcap.curate.moments import INSTRUMENTS, LOCAL, Moments
+from sidcap.curate.reading import Matrix
+
+X, Y, GAIN, BLUR, ROTATION, GROWTH = range(6)
+"""Parameters of a pair; the first four are those of a tile, too."""
+
+Which = NDArray[np.bool_]
+
+_ALIASING_PX = (0.012, 0.003)
+"""How far what the long cannot resolve may mislead the two kinds of slopes, at the worst of shifts (measured on
+simulated pairs, blur of the lens 0.5 and 0.7 px)."""
+_STRAY_SIGMA = 6.0
+_STRAY_PX = 0.3
+_STRAY_GAIN = 0.2
+_MEDIAN_OF_CHI2 = 0.455
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Linear equations of T tiles for steps of the local parameters: ``slopes @ step = scores``."""
+
+    places_px: Matrix
+    """(T, 2): centres of the tiles, x and y relative to the frame's centre."""
+    scores: Matrix
+    """(T, 4)."""
+    slopes: Matrix
+    """(T, 4, 4)."""
+    scatter: Matrix
+    """(T, 4, 4): covariance of the scores."""
+    doubt: Matrix
+    """(4, 4): covariance of the sum of the scores that aliasing adds."""
+
+    @classmethod
+    def of(cls, moments: Moments, shift_px: tuple[float, float]) -> Equations:
+        """Every plane's instruments weighed by what they are worth, all planes together."""
+        slopes, scatter = moments.slopes.sum(0), moments.scatter.sum(0)
+        doubts = np.einsum("pka,ka->pk", slopes[..., :2], _aliasing_px(shift_px)) ** 2
+        weights = _divided(slopes, scatter + doubts[..., None] * np.eye(INSTRUMENTS))
+        return cls(
+            moments.places_px,
+            np.einsum("pka,tpk->ta", weights, moments.scores),
+            np.einsum("pka,tpkb->tab", weights, moments.slopes),
+            np.einsum("pka,tpkl,plb->tab", weights, moments.scatter, weights),
+            np.einsum("pka,pk,pkb->ab", weights, doubts, weights),
+        )
+
+    def of_tiles(self, which: Which) -> Equations:
+        """The equations of some of the tiles."""
+        parts = (self.places_px, self.scores, self.slopes, self.scatter)
+        return Equations(*(part[which] for part in parts), self.doubt)
+
+    def together(self) -> Equations:
+        """One tile made of all of these."""
+        parts = (self.scores, self.slopes, self.scatter)
+        return Equations(self.places_px.mean(0, keepdims=True), *(part.sum(0, keepdims=True) for part in parts), self.doubt)
+
+    def local_steps(self, step: Matrix) -> Matrix:
+        """(T, 4): what a step (6,) of the pair's parameters means for each tile."""
+        return np.asarray(self._levers @ step)
+
+    def solve(self, free: list[int]) -> tuple[Matrix, Matrix]:
+        """The step (6,) that the tiles agree on and its covariance (6, 6); 0 in what is not free.
+
+        Raises numpy.linalg.LinAlgError where they do not determine it.
+        """
+        levers = self._levers[..., free]
+        normal = np.einsum("tai,tab,tbj->ij", levers, self.slopes, levers)
+        spread = np.einsum("tai,tab,tbj->ij", levers, self.scatter, levers)
+        scale = np.sqrt(np.maximum(np.diag(normal), _TINY))
+        inverse = np.linalg.inv(normal / np.outer(scale, scale)) / np.outer(scale, scale)
+        step, covariance = np.zeros(6), np.zeros((6, 6))
+        step[free] = inverse @ np.einsum("tai,ta->i", levers, self.scores)
+        spread *= max(1.0, self._unrest(step))
+        local = [free.index(parameter) for parameter in range(LOCAL) if parameter in free]
+        spread[np.ix_(local, local)] += self.doubt[np.ix_(local, local)]
+        covariance[np.ix_(free, free)] = inverse @ spread @ inverse.T
+        return step, covariance
+
+    def deviations(self, step: Matrix) -> tuple[Matrix, Matrix]:
+        """(T, 3), (T, 3, 3): by how much each tile alone differs from what a step of the pair makes of it.
+
+        Shift x and y, gain, and their covariance.
+        """
+        left = self._left(step)[:, :3]
+        inverse = np.linalg.pinv(self.slopes[:, :3, :3], rcond=1e-9)
+        covariance = inverse @ self.scatter[:, :3, :3] @ inverse.transpose(0, 2, 1)
+        return np.einsum("tab,tb->ta", inverse, left), covariance
+
+    def strays(self, step: Matrix, gain: float) -> Which:
+        """(T,): which tiles differ from the rest by shift or by gain, beyond doubt."""
+        deviation, covariance = self.deviations(step)
+        shift, of_shift = deviation[:, :2], covariance[:, :2, :2]
+        significance = np.einsum("ta,tab,tb->t", shift, np.linalg.pinv(of_shift), shift)
+        moved = (np.hypot(*shift.T) > _STRAY_PX) & (significance > _STRAY_SIGMA**2)
+        change, of_change = np.abs(deviation[:, GAIN]), np.sqrt(covariance[:, GAIN, GAIN])
+        return np.asarray(moved | ((change > _STRAY_GAIN * gain) & (change > _STRAY_SIGMA * of_change)))
+
+    def disagreement(self, one: Which) -> tuple[float, float]:
+        """How far the shift of some tiles lies from that of the others: sensor pixels, and standard deviations."""
+        halves = [self.of_tiles(which).solve([X, Y, GAIN]) for which in (one, ~one)]
+        apart = halves[0][0][:2] - halves[1][0][:2]
+        covariance = halves[0][1][:2, :2] + halves[1][1][:2, :2]
+        return float(np.hypot(*apart)), math.sqrt(float(apart @ np.linalg.solve(covariance, apart)))
+
+    @property
+    def _levers(self) -> Matrix:
+        """(T, 4, 6): how the local parameters of each tile follow from those of the pair."""
+        levers = np.zeros((len(self.places_px), LOCAL, 6))
+        levers[:, range(LOCAL), range(LOCAL)] = 1
+        x, y = self.places_px.T
+        levers[:, X, ROTATION], levers[:, Y, ROTATION] = -y, x
+        levers[:, X, GROWTH], levers[:, Y, GROWTH] = x, y
+        return levers
+
+    def _left(self, step: Matrix) -> Matrix:
+        return np.asarray(self.scores - np.einsum("tab,tb->ta", self.slopes, self.local_steps(step)))
+
+    def _unrest(self, step: Matrix) -> float:
+        """How much more the tiles scatter than their pixels say: for shifts, median over the median of chi-square.
+
+        Two standard deviations of that are taken off: a few tiles scatter more by chance.
+        """
+        left = self._left(step)
+        squared = [left[:, axis] ** 2 / np.maximum(self.scatter[:, axis, axis], _TINY) for axis in (X, Y)]
+        by_chance = 1 + 2 * 2.34 / math.sqrt(2 * len(left))
+        return float(np.median(squared) / _MEDIAN_OF_CHI2 / by_chance)
+
+
+def _divided(slopes: Matrix, scatter: Matrix) -> Matrix:
+    """(4, 6, 4): inverse of each plane's scatter times its slopes; what is not determined gets nothing."""
+    scale = np.sqrt(np.maximum(np.einsum("pkk->pk", scatter), _TINY))
+    normal = scatter / (scale[:, :, None] * scale[:, None, :])
+    inverse = np.linalg.pinv(normal, rcond=1e-6, hermitian=True)
+    return np.asarray(inverse @ (slopes / scale[..., None]) / scale[..., None])
+
+
+def _aliasing_px(shift_px: tuple[float, float]) -> Matrix:
+    """(6, 2): how far the aliasing of the long, read at such a shift, may mislead each instrument along x and y.
+
+    Nothing has to be read between photosites at whole plane pixels, and what misleads cancels half-way; the little that
+    is always added keeps the fit from trusting one kind of slopes alone. Planes are misled alike, which the fit takes
+    for independent: hence the factor of two.
+    """
+    share = np.abs(np.sin(np.pi * np.array(shift_px))) + 0.05
+    doubts = np.zeros((INSTRUMENTS, 2))
+    for kind, doubt_px in enumerate(_ALIASING_PX):
+        doubts[2 * kind, X] = doubts[2 * kind + 1, Y] = doubt_px
+    return 2 * doubts * share

@@ -1,0 +1,278 @@
+"""What the pixels say, tile by tile: the moments that the fit of a pair (`sidcap.curate.fit`) is made of.
+
+The model, on each of the four planes of the Bayer mosaic, nothing demosaiced:
+
+    short(x) = gain * (long + blur * bend of long)(x - shift) + row(y) + column(x) + noise
+
+Row and column are free within each tile, so that shading, black level and the patterns of rows and columns say nothing.
+The variance of the noise is known, so the fit is weighted, as the Cramer-Rao bound asks for (Robinson and Milanfar, IEEE
+TIP 13(9), 2004).
+
+Two things make plain least squares lie, and both are met by *instruments* z, which take the place of the model's
+derivatives in the normal equations (Fuller, Measurement Error Models, 1987):
+
+    sum w z (short - model) = 0
+
+- **Noise of the long** makes its slopes look stronger than they are, and buries the fine ones. So slopes are looked at
+  through three windows: the plane itself; the white mosaic, every photosite over its plane's level, under a narrow
+  Gaussian; and its 2 x 2 cells under a wide one. The fit weighs them by what each is worth in this light. What the
+  noise adds to the moments on average follows from the noise model and is taken out.
+- **Fixed pattern** stands still, is in both frames, and pulls every shift towards zero. So no instrument of a photosite
+  contains what the long says of that same photosite: the mean of its four neighbours in the plane takes its place.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sidcap.curate.planes import BayerPlanes, Planes
+from sidcap.curate.reading import HALF_BAND, REACH_PX, Image, Matrix, Reading, Region
+from sidcap.data_manifest.noise import NoiseModel
+
+INSTRUMENTS = 6
+"""Slopes along x and y as read, and under the wide Gaussian; the value under the latter; and what it takes away."""
+LOCAL = 4
+"""Parameters that a tile can tell: shift along x and y, gain, blur."""
+
+_WIDE_PX2 = 1.3**2
+_OUTLIER_SIGMA = 6.0
+_QUANTISATION_DN2 = 1 / 12
+_TILE = (64, 128)
+"""Rows and columns of a tile of plane pixels, about: its dozen arrays stay in a second-level cache."""
+_CLIPPED_REACH = 1
+"""Cells around a clipped one that are not used."""
+_LOCAL_MEAN = (5, 5)
+_DARK_DN = 1e-3
+_TINY = 1e-30
+
+
+@dataclass(frozen=True)
+class Template:
+    """A long frame, prepared for reading. All but the levels is relative to each plane's level."""
+
+    levels_dn: Matrix
+    """(4,): mean of each plane."""
+    white: Image
+    """(2 h, 2 w): the mosaic, each photosite over its plane's level."""
+    guide: Image
+    """(2 h, 2 w): ``white`` through the half-band filter."""
+    rest: Planes
+    """(4, h, w): what each plane has beyond the guide."""
+    usable: NDArray[np.bool_]
+    """(h, w): nothing near is clipped or NaN."""
+
+    @classmethod
+    def of(cls, long: BayerPlanes) -> Template:
+        known = long.usable.astype(np.uint8)
+        levels = [max(cv2.mean(plane, known)[0], _DARK_DN) for plane in long.dn]
+        height, width = known.shape
+        white = np.empty((2 * height, 2 * width), np.float32)
+        for index, (plane, level) in enumerate(zip(long.dn, levels, strict=True)):
+            np.multiply(plane, np.float32(1 / level), out=white[index // 2 :: 2, index % 2 :: 2])
+        guide = np.asarray(cv2.sepFilter2D(white, cv2.CV_32F, HALF_BAND, HALF_BAND), np.float32)
+        beyond = white - guide
+        rest = np.stack([beyond[index // 2 :: 2, index % 2 :: 2] for index in range(4)])
+        window = np.ones((2 * _CLIPPED_REACH + 1, 2 * _CLIPPED_REACH + 1), np.uint8)
+        usable = cv2.erode(known, window).astype(np.bool_)
+        return cls(np.array(levels), white, guide, rest, usable)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How the content of the short lies relative to the long: moved, turned and grown about the frame's centre."""
+
+    shift_px: tuple[float, float] = (0.0, 0.0)
+    rotation: float = 0.0
+    """Radians, clockwise as seen."""
+    growth: float = 0.0
+    """By how much the content is larger, relative."""
+
+    def at(self, place_px: Matrix) -> tuple[float, float]:
+        """Shift (x, y) at a place (x, y) relative to the frame's centre, sensor pixels."""
+        x, y = (float(value) for value in place_px)
+        return (
+            self.shift_px[0] - self.rotation * y + self.growth * x,
+            self.shift_px[1] + self.rotation * x + self.growth * y,
+        )
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of the planes."""
+
+    region: Region
+    place_px: Matrix
+    """(2,): x and y of its centre relative to the frame's centre, sensor pixels."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over T tiles; 4 planes, 6 instruments z, 4 local parameters."""
+
+    places_px: Matrix
+    """(T, 2): `Tile.place_px`."""
+    scores: Matrix
+    """(T, 4, 6): sum w z residual."""
+    slopes: Matrix
+    """(T, 4, 6, 4): sum w z times the model's derivatives by shift x and y (sensor px), gain, and blur (px^2) times gain."""
+    scatter: Matrix
+    """(T, 4, 6, 6): covariance of ``scores`` as the residuals have it (White, Econometrica 48(4), 1980)."""
+    pixels: Matrix
+    """(T,): how many photosites took part."""
+    misfit: Matrix
+    """(T,): sum of squared residuals over their variance."""
+    structure: Matrix
+    """(T,): what the long's local structure adds to such a sum in the short."""
+
+
+def tiles_of(template: Template, motion: Motion) -> list[Tile]:
+    """The part of the planes whose displaced places lie inside the long, in tiles."""
+    height, width = template.usable.shape
+    corners = [np.array((x, y)) for x in (-width, width) for y in (-height, height)]
+    margin = (REACH_PX + math.ceil(max(abs(shift) for corner in corners for shift in motion.at(corner)))) // 2 + 1
+    rows, columns = (_parts(margin, side - margin, size) for side, size in zip((height, width), _TILE, strict=True))
+    return [
+        Tile((row, column), np.array((column.start + column.stop - width, row.start + row.stop - height), np.float64))
+        for row in rows
+        for column in columns
+    ]
+
+
+def _parts(start: int, stop: int, size: int) -> list[slice]:
+    edges = np.linspace(start, stop, max(round((stop - start) / size), 1) + 1).astype(int)
+    return [slice(int(one), int(other)) for one, other in zip(edges[:-1], edges[1:], strict=True) if other > one]
+
+
+def measure(
+    template: Template,
+    short: BayerPlanes,
+    noise: NoiseModel,
+    motion: Motion,
+    gain: float,
+    chi2: float,
+    tiles: list[Tile],
+) -> Moments:
+    """The moments of these tiles, where the pair is as ``motion`` and ``gain`` have it.
+
+    ``chi2`` is how much larger than the noise residuals are as a rule: what lies six standard deviations off is left out.
+    """
+    readings: dict[tuple[float, float], Reading] = {}
+    sums = []
+    for tile in tiles:
+        shift = motion.at(tile.place_px)
+        if shift not in readings:
+            readings[shift] = Reading(shift)
+        sums.append(_sums(template, short, noise, readings[shift], gain, chi2, tile.region))
+    moments, scatter, of_long, totals = (np.stack(parts) for parts in zip(*sums, strict=True))
+    corrections = {shift: _corrections(reading) for shift, reading in readings.items()}
+    project, products, of_value = (
+        np.stack(parts) for parts in zip(*(corrections[motion.at(tile.place_px)] for tile in tiles), strict=True)
+    )
+    moments = project[:, None] @ moments
+    moments[..., :4] -= np.einsum("tpq,tpqkc->tpkc", of_long, products)
+    moments[..., 4] += gain * np.einsum("tpq,tpqk->tpk", of_long, products[..., 2])
+    # Content moves against the place that is read.
+    by_parameter = moments[..., :4] * np.array([-gain, -gain, 1, gain])
+    return Moments(
+        places_px=np.stack([tile.place_px for tile in tiles]),
+        scores=moments[..., 4],
+        slopes=by_parameter,
+        scatter=project[:, None] @ scatter @ project[:, None].transpose(0, 1, 3, 2),
+        pixels=totals[..., 0].sum(-1),
+        misfit=totals[..., 1].sum(-1),
+        structure=gain**2 * (totals[..., 2].sum(-1) - np.einsum("tpq,tpq->t", of_long, of_value)),
+    )
+
+
+def _sums(
+    template: Template,
+    short: BayerPlanes,
+    noise: NoiseModel,
+    reading: Reading,
+    gain: float,
+    chi2: float,
+    region: Region,
+) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+    """What one tile adds up to, by plane.
+
+    (4, 7, 5): instruments, the last being the photosite itself, times columns and residual; (4, 7, 7): covariance of
+    the former with the residual; (4, 4): weighted variance of the long's noise, by plane and plane of the long;
+    (4, 3): photosites, misfit, structure.
+    """
+    levels = template.levels_dn.astype(np.float32)[:, None, None]
+    read = reading.rest(template.rest, region) + reading.guide(template.guide, region)
+    wide = reading.wide(template.white, region)
+    terms = np.stack([read[1], read[2], read[0], wide[0] - read[0], read[0]])
+    z = np.stack([read[1], read[2], wide[1], wide[2], wide[0], terms[3], template.rest[:, *region]])
+    value, bend, residual = terms[2], terms[3], terms[4]
+    bend *= 1 / _WIDE_PX2
+
+    light = np.stack([cv2.blur(plane, _LOCAL_MEAN) for plane in read[0]]) * levels
+    np.maximum(light, 0, out=light)
+    of_read = (noise.read_noise_e / noise.gain_e_per_dn) ** 2 + _QUANTISATION_DN2
+    of_light = light / noise.gain_e_per_dn + of_read  # variance of the long, DN^2
+    variance = (gain * of_light + (1 - gain) * of_read) / levels**2
+    # and what the noise of the long, as it is read, adds to the residual
+    through = gain**2 * float((reading.kernels[0][0] ** 2).sum())
+    of_light /= levels**2
+    variance += through * of_light
+    usable = short.usable[region] & template.usable[reading.whole(region)]
+    weight = usable / variance
+    np.subtract(short.dn[:, *region] / levels, gain * value, out=residual)
+    for centred in (residual, value):
+        centred -= _mean(centred, weight, (1, 2))
+    weight *= residual**2 < _OUTLIER_SIGMA**2 * max(1.0, chi2) * variance
+    for centred in (residual, value, z[4], z[5]):
+        centred -= _mean(centred, weight, 2)
+        centred -= _mean(centred, weight, 1)
+
+    weighted = (z * weight).reshape(INSTRUMENTS + 1, 4, -1).transpose(1, 0, 2)
+    moments = weighted @ terms.reshape(5, 4, -1).transpose(1, 2, 0)
+    scatter = (weighted * (residual**2).reshape(4, 1, -1)) @ weighted.transpose(0, 2, 1)
+    of_long = weight.reshape(4, -1) @ of_light.reshape(4, -1).T
+    totals = np.stack(
+        [
+            np.count_nonzero(weight, (1, 2)),
+            (weight * residual**2).sum((1, 2)),
+            (weight * value**2).sum((1, 2)),
+        ],
+        -1,
+    )
+    return tuple(np.asarray(part, np.float64) for part in (moments, scatter, of_long, totals))
+
+
+def _mean(image: Image, weight: Image, axis: int | tuple[int, ...]) -> Image:
+    return np.asarray((weight * image).sum(axis, keepdims=True) / np.maximum(weight.sum(axis, keepdims=True), _TINY))
+
+
+def _corrections(reading: Reading) -> tuple[Matrix, Matrix, Matrix]:
+    """What takes fixed pattern and noise of the long out of a tile's sums.
+
+    (6, 7): from the sums of seven instruments to those of six that do not contain the photosite itself; (4, 4, 6, 4):
+    what white noise of variance 1 in each plane of the long adds to their products with the columns, by plane; (4, 4): and
+    to the value squared.
+    """
+    full, wide, own = reading.kernels
+    columns = np.stack([full[1], full[2], full[0], (wide[0] - full[0]) / _WIDE_PX2])
+    instruments = np.stack([full[1], full[2], wide[1], wide[2], wide[0], wide[0] - full[0]])
+    project = np.concatenate([np.eye(INSTRUMENTS), np.zeros((INSTRUMENTS, 1))], 1)
+    if own is not None:
+        itself = np.zeros_like(full[0])
+        y, x = own
+        itself[y, x] = 1
+        itself[y - 2 : y + 3, x - 2 : x + 3] -= np.outer(HALF_BAND, HALF_BAND)
+        share = instruments[:, y, x] / itself[y, x]
+        instruments = instruments - share[:, None, None] * itself
+        project[:, -1] = -share
+    # The long's photosites of the short's own plane, of the plane beside it, above it, and across.
+    down, right = reading.phase
+    phases = [(..., slice((down + y) % 2, None, 2), slice((right + x) % 2, None, 2)) for y in (0, 1) for x in (0, 1)]
+    products = np.stack([np.einsum("kyx,cyx->kc", instruments[sites], columns[sites]) for sites in phases])
+    squared = np.stack([(columns[2][sites] ** 2).sum() for sites in phases])
+    phase_of = np.bitwise_xor.outer(np.arange(4), np.arange(4))
+    return project, products[phase_of], squared[phase_of]
