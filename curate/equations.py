@@ -69,7 +69,9 @@ class Equations:
     def together(self) -> Equations:
         """One tile made of all of these."""
         parts = (self.scores, self.slopes, self.scatter)
-        return Equations(self.places_px.mean(0, keepdims=True), *(part.sum(0, keepdims=True) for part in parts), self.doubt)
+        return Equations(
+            self.places_px.mean(0, keepdims=True), *(part.sum(0, keepdims=True) for part in parts), self.doubt
+        )
 
     def local_steps(self, step: Matrix) -> Matrix:
         """(T, 4): what a step (6,) of the pair's parameters means for each tile."""

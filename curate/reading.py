@@ -114,7 +114,12 @@ class Reading:
         return read.reshape(len(kernels), 4, shape[0], shape[2])
 
     def _spread(
-        self, kernels: Kernels, start: tuple[int, int], taps: NDArray[np.int_], spacing: int = 1, band: Matrix | None = None
+        self,
+        kernels: Kernels,
+        start: tuple[int, int],
+        taps: NDArray[np.int_],
+        spacing: int = 1,
+        band: Matrix | None = None,
     ) -> Matrix:
         """A separable kernel whose taps lie ``spacing`` sensor pixels apart, after a filter, on the window."""
         lines = []

@@ -12,7 +12,7 @@ import pytest
 import records
 import textured_datasets
 from textured_datasets import LONG_E, SHAPE, make_dataset, rewrite
-from verification import alignment, counts, run, when_measured
+from verification import alignment, counts, error_line, run, when_measured
 
 from sidcap.curate import verify_scene
 from sidcap.data_manifest.schema import Measured, Pair, SensorRecord
@@ -247,3 +247,28 @@ def test_dark_maps_that_are_broken_make_pairs_undetermined_until_they_are_mended
     assert "run `sidcap calibrate` again" in alignment(broken.scene.pairs[0]).reasons[0]
     path.write_bytes(content)
     assert {alignment(pair).verdict for pair in verify_scene(store, 1).scene.all_pairs} == {Verdict.ALIGNED}
+
+
+@pytest.mark.parametrize(
+    "garbled",
+    [
+        {"shift_px": "left"},
+        {"shift_px": [1.0]},
+        {"problem": "tired"},
+        {"covariance_px2": [["a"]]},
+        {"mood": 1.0},
+        {"ratio": []},
+    ],
+)
+def test_a_garbled_record_is_one_line_and_registering_again_mends_it(store: Store, garbled: dict[str, object]) -> None:
+    verify_scene(store, 1)
+
+    def spoiled(pair: Pair) -> Pair:
+        registration = {**(alignment(pair).registration or {}), **garbled}
+        return pair.replace(alignment=alignment(pair).replace(registration=registration))
+
+    store.change_scene(1, lambda scene: scene.with_pairs(spoiled))
+    result = run("verify-alignment", "--dataset", store.root)
+    assert result.exit_code == 1
+    assert "run `sidcap verify-alignment --again`" in error_line(result)
+    assert run("verify-alignment", "--dataset", store.root, "--again").exit_code == 0
