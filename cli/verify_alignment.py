@@ -96,7 +96,7 @@ def verify_alignment(
         )
         raise typer.Exit(INTERRUPTED)
     if failed:
-        raise typer.Exit(failed[0].error.exit_code)
+        raise typer.Exit(1)
     if not all(pair.usable for pair in _pairs(scenes)) or not all(scene.complete for scene in scenes):
         raise typer.Exit(NOT_USABLE)
 
