@@ -33,7 +33,7 @@ import alignment_cases
 import alignment_time
 import numpy as np
 from alignment_tables import campaign_tables, machine, tables
-from alignment_trials import OUTCOMES, TAKES_DARKS, Fixed, Kind, Outcome, Trial, run
+from alignment_trials import OUTCOMES, Fixed, Kind, Outcome, Trial, run
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -48,8 +48,6 @@ def main() -> None:
     arguments = _arguments()
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # for the processes that are started
     print(f"    python {shlex.join(sys.orig_argv[1:])}\n\n{machine()}\n")
-    if not TAKES_DARKS:
-        print(f'Rows "{Fixed.CALIBRATED}" are left out: this register() takes no dark frames.\n')
     if arguments.time:
         alignment_time.main()
     elif arguments.cases:
@@ -95,7 +93,7 @@ def _table(arguments: argparse.Namespace) -> Iterator[Trial]:
     for seed in range(arguments.trials):
         for distance_px in arguments.shifts:
             angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
-            for fixed in _patterns():
+            for fixed in list(Fixed):
                 for signal_e in arguments.signals:
                     yield Trial(
                         seed=seed,
@@ -125,7 +123,7 @@ def _rejects(arguments: argparse.Namespace) -> Iterator[Trial]:
 def _random(
     arguments: argparse.Namespace, trials: int, distances_px: tuple[float, float], kind: Kind
 ) -> Iterator[Trial]:
-    patterns = [fixed for fixed in _patterns() if fixed is not Fixed.OFF]
+    patterns = [fixed for fixed in list(Fixed) if fixed is not Fixed.OFF]
     signals = [signal_e for signal_e in arguments.signals if signal_e <= 3]
     for seed in range(trials):
         rng = np.random.default_rng((seed, 1))
@@ -142,10 +140,6 @@ def _random(
             lamps=not arguments.no_lamps,
             kind=kind,
         )
-
-
-def _patterns() -> list[Fixed]:
-    return [fixed for fixed in Fixed if TAKES_DARKS or fixed is not Fixed.CALIBRATED]
 
 
 def _towards(angle: float, distance_px: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 from alignment_tables import markdown
-from alignment_trials import DARKS, TAKES_DARKS
+from alignment_trials import DARKS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from shifted_scenes import Mosaic, Pattern, Scene, expose, in_front_of
@@ -40,12 +40,11 @@ def main(shape: tuple[int, int] | None) -> None:
     shape = shape or FULL
     pattern = Pattern.of_body(1, shape)
     dark, mask = pattern.calibrated(ISO_12800, darks=DARKS)
-    calibration = {"dark": dark, "mask": mask} if TAKES_DARKS else {}
     rows = []
     for name, long, short in _lights(shape):
         pair = expose(long, short, signal_e=SIGNAL_E, ratio=RATIO, noise=ISO_12800, pattern=pattern)
         started = time.process_time()
-        found = register(pair.long, pair.short, ratio=RATIO, noise=ISO_12800, **calibration)
+        found = register(pair.long, pair.short, ratio=RATIO, noise=ISO_12800, dark=dark, mask=mask)
         seconds = time.process_time() - started
         verdict, reasons = judge(found, true_ratio=RATIO)
         rows.append([name, _shift(found), _ratio(found), verdict.value, "; ".join(reasons), f"{seconds:.1f}"])

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 import rawpy
 from alignment_tables import markdown
-from alignment_trials import TAKES_DARKS
 
 from sidcap.capture import Camera
 from sidcap.capture.simulated import SimulatedCamera
@@ -41,7 +40,7 @@ def main() -> None:
         long, short = (read_raw(file) for file in files)
         noise = published_noise(long.exif)
         assert noise is not None
-        calibration = _calibration(long.mosaic.shape) if TAKES_DARKS else {}
+        calibration = _calibration(long.mosaic.shape)
         before_mb = _peak_mb()
         decoding, registering = [], []
         for _ in range(ROUNDS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import sys
 import time
@@ -30,7 +29,6 @@ BODIES = 8
 """So many fixed patterns; all trials of one body share its dark frames, as in life."""
 DARKS = 8
 """Dark frames averaged where there are some."""
-TAKES_DARKS = "dark" in inspect.signature(register).parameters
 
 
 class Fixed(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sidcap.capture import Comparison
-from sidcap.curate import NoiseModel, Reference, judge, noise_of, sensor_of
+from sidcap.curate import NoiseModel, Reference, dark_dn, judge, noise_of, sensor_of
 from sidcap.data_manifest.errors import ManifestError, RegistrationError
 from sidcap.data_manifest.raw import RawFrame
 from sidcap.data_manifest.schema import CameraBody
@@ -23,16 +23,23 @@ def compare(long: RawFrame, frame: RawFrame, true_ratio: float, dataset: Path | 
     """
     sensor = None if dataset is None else _sensor(long, Store(dataset))
     noise = noise_of(long, frame, ratio=true_ratio, sensor=sensor)
-    found = _reference(long, noise).register(frame, ratio=true_ratio)
+    reference = _reference(long, noise, sensor)
+    found = reference.register(frame, ratio=true_ratio, dark=dark_dn(sensor, _exposure_s(frame)))
     name = "the short" if true_ratio > 1 else "the closing long"
     verdict, reasons = judge(found, true_ratio=true_ratio, frame=name)
     return Comparison(verdict, reasons, found.ratio, found.ratio_sigma or 0.0)
 
 
-def _reference(long: RawFrame, noise: NoiseModel) -> Reference:
+def _reference(long: RawFrame, noise: NoiseModel, sensor: Sensor | None) -> Reference:
     if not _prepared or _prepared[0][0] is not long or _prepared[0][1] != noise:
-        _prepared[:] = [(long, noise, Reference(long, noise))]
+        hot = None if sensor is None else sensor.hot
+        _prepared[:] = [(long, noise, Reference(long, noise, dark=dark_dn(sensor, _exposure_s(long)), mask=hot))]
     return _prepared[0][2]
+
+
+def _exposure_s(frame: RawFrame) -> float:
+    """As its EXIF tells it; dark current is small enough for the dial's rounding."""
+    return frame.exif.shutter_speed_s or frame.exif.exposure_s or 0.0
 
 
 def _sensor(long: RawFrame, store: Store) -> Sensor | None:

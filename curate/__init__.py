@@ -1,7 +1,7 @@
 """Can this pair be trained on? Registration of a short against its long, the verdict, and its place in the manifest."""
 
 from sidcap.curate.decisions import decide
-from sidcap.curate.known_sensor import noise_of, sensor_of
+from sidcap.curate.known_sensor import dark_dn, noise_of, sensor_of
 from sidcap.curate.pair_noise import noise_of_pair
 from sidcap.curate.registration import Problem, Reference, Registration, register
 from sidcap.curate.verdict import judge
@@ -17,6 +17,7 @@ __all__ = [
     "Registration",
     "Verified",
     "cores",
+    "dark_dn",
     "dask_cluster",
     "decide",
     "judge",

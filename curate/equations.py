@@ -63,15 +63,15 @@ class Equations:
 
     def of_tiles(self, which: Which) -> Equations:
         """The equations of some of the tiles."""
-        parts = (self.places_px, self.scores, self.slopes, self.scatter)
-        return Equations(*(part[which] for part in parts), self.doubt)
+        return Equations(self.places_px[which], self.scores[which], self.slopes[which], self.scatter[which], self.doubt)
 
     def together(self) -> Equations:
         """One tile made of all of these."""
-        parts = (self.scores, self.slopes, self.scatter)
-        return Equations(
-            self.places_px.mean(0, keepdims=True), *(part.sum(0, keepdims=True) for part in parts), self.doubt
+        places, (scores, slopes, scatter) = (
+            self.places_px,
+            (part.sum(0, keepdims=True) for part in (self.scores, self.slopes, self.scatter)),
         )
+        return Equations(places.mean(0, keepdims=True), scores, slopes, scatter, self.doubt)
 
     def local_steps(self, step: Matrix) -> Matrix:
         """(T, 4): what a step (6,) of the pair's parameters means for each tile."""
@@ -85,7 +85,9 @@ class Equations:
         levers = self._levers[..., free]
         normal = np.einsum("tai,tab,tbj->ij", levers, self.slopes, levers)
         spread = np.einsum("tai,tab,tbj->ij", levers, self.scatter, levers)
-        scale = np.sqrt(np.maximum(np.diag(normal), _TINY))
+        if not (np.diag(normal) > 0).all():
+            raise np.linalg.LinAlgError("there is nothing that could move")
+        scale = np.sqrt(np.diag(normal))
         inverse = np.linalg.inv(normal / np.outer(scale, scale)) / np.outer(scale, scale)
         step, covariance = np.zeros(6), np.zeros((6, 6))
         step[free] = inverse @ np.einsum("tai,ta->i", levers, self.scores)
@@ -93,6 +95,8 @@ class Equations:
         local = [free.index(parameter) for parameter in range(LOCAL) if parameter in free]
         spread[np.ix_(local, local)] += self.doubt[np.ix_(local, local)]
         covariance[np.ix_(free, free)] = inverse @ spread @ inverse.T
+        if not (np.isfinite(covariance).all() and (np.diag(covariance)[free] > 0).all()):
+            raise np.linalg.LinAlgError("there is nothing that could move")
         return step, covariance
 
     def deviations(self, step: Matrix) -> tuple[Matrix, Matrix]:
@@ -114,12 +118,15 @@ class Equations:
         change, of_change = np.abs(deviation[:, GAIN]), np.sqrt(covariance[:, GAIN, GAIN])
         return np.asarray(moved | ((change > _STRAY_GAIN * gain) & (change > _STRAY_SIGMA * of_change)))
 
-    def disagreement(self, one: Which) -> tuple[float, float]:
-        """How far the shift of some tiles lies from that of the others: sensor pixels, and standard deviations."""
-        halves = [self.of_tiles(which).solve([X, Y, GAIN]) for which in (one, ~one)]
-        apart = halves[0][0][:2] - halves[1][0][:2]
-        covariance = halves[0][1][:2, :2] + halves[1][1][:2, :2]
-        return float(np.hypot(*apart)), math.sqrt(float(apart @ np.linalg.solve(covariance, apart)))
+    def disagreement(self, one: Which, step: Matrix) -> tuple[float, float]:
+        """How far the shift of some tiles lies from that of the others, beyond what a step of the pair makes of both.
+
+        Sensor pixels, and standard deviations.
+        """
+        (here, of_here), (there, of_there) = (self.of_tiles(which).together().deviations(step) for which in (one, ~one))
+        apart = here[0, :2] - there[0, :2]
+        covariance = of_here[0, :2, :2] + of_there[0, :2, :2]
+        return float(np.hypot(*apart)), math.sqrt(float(apart @ np.linalg.pinv(covariance) @ apart))
 
     @property
     def _levers(self) -> Matrix:

@@ -129,7 +129,7 @@ def _agreed(equations: Equations, gain: float, turned: bool) -> tuple[Matrix, Ma
 
 def _bounded(step: Matrix, covariance: Matrix, gain: float, places_px: Matrix) -> tuple[list[float], bool]:
     """The step, no longer than is safe, and whether it is so small that it is the last."""
-    reach_px = float(np.hypot(*places_px.T).max())
+    reach_px = max(float(np.hypot(*places_px.T).max()), 1.0)
     longest = np.array([_MAX_STEP_PX, _MAX_STEP_PX, np.inf, np.inf, _MAX_STEP_PX / reach_px, _MAX_STEP_PX / reach_px])
     floor = np.array([0.01, 0.01, 0.005 * gain, 0, 0.01 / reach_px, 0.01 / reach_px])
     small = np.abs(step) <= np.maximum(_SMALL_STEP_SIGMA * np.sqrt(np.diag(covariance)), floor)

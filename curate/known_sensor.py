@@ -6,6 +6,9 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sidcap.curate.pair_noise import noise_of_pair
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel, published_noise
@@ -35,6 +38,11 @@ def sensor_of(store: Store, camera: CameraBody, iso: int) -> Sensor | None:
     """
     record = store.calibration().sensor(camera, iso)
     return None if record is None else _read(store.root, record)
+
+
+def dark_dn(sensor: Sensor | None, exposure_s: float) -> NDArray[np.float32] | None:
+    """(H, W), what a frame of this exposure has above black without light; None where no darks tell it."""
+    return None if sensor is None else sensor.dark_dn(exposure_s)
 
 
 def calibration_id(calibration: Calibration, camera: CameraBody, iso: int) -> str:

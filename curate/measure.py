@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sidcap.curate.known_sensor import noise_of, sensor_of
+from sidcap.curate.known_sensor import dark_dn, noise_of, sensor_of
 from sidcap.curate.registration import Reference, Registration
 from sidcap.data_manifest.errors import ManifestError, RawError, RegistrationError, SidcapError
 from sidcap.data_manifest.noise import NoiseModel
@@ -47,6 +47,7 @@ def measure(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pai
     except SidcapError as error:
         yield from ((pair, _refusal(began, error)) for pair in pairs)
         return
+    dark, hot = dark_dn(sensor, reference.exposure.true_s), sensor.hot if sensor else None
     prepared: tuple[NoiseModel, Reference] | None = None
     for pair in pairs:
         source = "unknown"
@@ -56,8 +57,9 @@ def measure(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pai
             noise = noise_of(long, short, ratio=pair.ratio.true, sensor=sensor)
             source = noise.source
             if prepared is None or prepared[0] != noise:
-                prepared = noise, Reference(long, noise)
-            found = prepared[1].register(short, ratio=pair.ratio.true)
+                prepared = noise, Reference(long, noise, dark=dark, mask=hot)
+            dark_of_short = dark_dn(sensor, scene.frame(pair.frame).exposure.true_s)
+            found = prepared[1].register(short, ratio=pair.ratio.true, dark=dark_of_short)
         except SidcapError as error:
             yield pair, _refusal(began, error, source)
         else:

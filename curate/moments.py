@@ -1,12 +1,12 @@
 """What the pixels say, tile by tile: the moments that the fit of a pair (`sidcap.curate.fit`) is made of.
 
-The model, on each of the four planes of the Bayer mosaic, nothing demosaiced:
+The model, at every photosite of the short, which is never interpolated:
 
     short(x) = gain * (long + blur * bend of long)(x - shift) + row(y) + column(x) + noise
 
-Row and column are free within each tile, so that shading, black level and the patterns of rows and columns say nothing.
-The variance of the noise is known, so the fit is weighted, as the Cramer-Rao bound asks for (Robinson and Milanfar, IEEE
-TIP 13(9), 2004).
+Row and column are free within each tile of each colour plane, so that shading, black level and the patterns of rows and
+columns say nothing. The variance of the noise is known, so the fit is weighted, as the Cramer-Rao bound asks for
+(Robinson and Milanfar, IEEE TIP 13(9), 2004).
 
 Two things make plain least squares lie, and both are met by *instruments* z, which take the place of the model's
 derivatives in the normal equations (Fuller, Measurement Error Models, 1987):
@@ -14,17 +14,18 @@ derivatives in the normal equations (Fuller, Measurement Error Models, 1987):
     sum w z (short - model) = 0
 
 - **Noise of the long** makes its slopes look stronger than they are, and buries the fine ones. So slopes are looked at
-  through three windows: the plane itself; the white mosaic, every photosite over its plane's level, under a narrow
-  Gaussian; and its 2 x 2 cells under a wide one. The fit weighs them by what each is worth in this light. What the
-  noise adds to the moments on average follows from the noise model and is taken out.
+  twice: as they are read, and quietly, under a Gaussian over the photosites of all colours. The fit weighs the two by
+  what they are worth in this light. What the noise adds to the moments on average follows from the noise model and is
+  taken out.
 - **Fixed pattern** stands still, is in both frames, and pulls every shift towards zero. So no instrument of a photosite
-  contains what the long says of that same photosite: the mean of its four neighbours in the plane takes its place.
+  contains what the long says of that same photosite.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -119,7 +120,7 @@ class Moments:
     scores: Matrix
     """(T, 4, 6): sum w z residual."""
     slopes: Matrix
-    """(T, 4, 6, 4): sum w z times the model's derivatives by shift x and y (sensor px), gain, and blur (px^2) times gain."""
+    """(T, 4, 6, 4): sum w z times the model's derivatives by shift x and y (sensor px), gain, and blur (px^2)."""
     scatter: Matrix
     """(T, 4, 6, 6): covariance of ``scores`` as the residuals have it (White, Econometrica 48(4), 1980)."""
     pixels: Matrix
@@ -145,7 +146,7 @@ def tiles_of(template: Template, motion: Motion) -> list[Tile]:
 
 def _parts(start: int, stop: int, size: int) -> list[slice]:
     edges = np.linspace(start, stop, max(round((stop - start) / size), 1) + 1).astype(int)
-    return [slice(int(one), int(other)) for one, other in zip(edges[:-1], edges[1:], strict=True) if other > one]
+    return [slice(int(one), int(other)) for one, other in pairwise(edges) if other > one]
 
 
 def measure(
@@ -159,7 +160,8 @@ def measure(
 ) -> Moments:
     """The moments of these tiles, where the pair is as ``motion`` and ``gain`` have it.
 
-    ``chi2`` is how much larger than the noise residuals are as a rule: what lies six standard deviations off is left out.
+    ``chi2`` says how much larger than the noise residuals are as a rule: what lies six standard deviations off is left
+    out.
     """
     readings: dict[tuple[float, float], Reading] = {}
     sums = []
@@ -168,6 +170,8 @@ def measure(
         if shift not in readings:
             readings[shift] = Reading(shift)
         sums.append(_sums(template, short, noise, readings[shift], gain, chi2, tile.region))
+    if not sums:
+        raise np.linalg.LinAlgError("no tile of the frames overlaps at this shift")
     moments, scatter, of_long, totals = (np.stack(parts) for parts in zip(*sums, strict=True))
     corrections = {shift: _corrections(reading) for shift, reading in readings.items()}
     project, products, of_value = (
@@ -243,7 +247,7 @@ def _sums(
         ],
         -1,
     )
-    return tuple(np.asarray(part, np.float64) for part in (moments, scatter, of_long, totals))
+    return moments.astype(np.float64), scatter.astype(np.float64), of_long.astype(np.float64), totals.astype(np.float64)
 
 
 def _mean(image: Image, weight: Image, axis: int | tuple[int, ...]) -> Image:
@@ -254,8 +258,8 @@ def _corrections(reading: Reading) -> tuple[Matrix, Matrix, Matrix]:
     """What takes fixed pattern and noise of the long out of a tile's sums.
 
     (6, 7): from the sums of seven instruments to those of six that do not contain the photosite itself; (4, 4, 6, 4):
-    what white noise of variance 1 in each plane of the long adds to their products with the columns, by plane; (4, 4): and
-    to the value squared.
+    what white noise of variance 1 in each plane of the long adds to their products with the columns, by plane of the
+    short and plane of the long; (4, 4): and to the value squared.
     """
     full, wide, own = reading.kernels
     columns = np.stack([full[1], full[2], full[0], (wide[0] - full[0]) / _WIDE_PX2])

@@ -44,8 +44,8 @@ def bayer_planes(
 ) -> BayerPlanes:
     """Split a raw frame, or a mosaic above black in which clipped pixels are NaN.
 
-    ``dark`` (H, W) is subtracted as far as it stands out of its own noise, DN; what ``mask`` (H, W) names is replaced by
-    its neighbours, as are hot pixels that nobody named.
+    ``dark`` (H, W) is subtracted as far as it stands out of its own noise, DN; what ``mask`` (H, W) names is replaced
+    by its neighbours, as are hot pixels that nobody named.
     """
     mosaic = frame.mosaic if isinstance(frame, RawFrame) else frame
     height, width = (side // 2 for side in mosaic.shape)

@@ -125,7 +125,7 @@ class Reading:
         lines = []
         for kernel, first, centre in zip(kernels, start, self._start, strict=True):
             line = np.zeros(_WINDOW.size)
-            line[spacing * (first + taps) - centre - _WINDOW[0]] = kernel
+            line[spacing * (first + taps) - centre - int(_WINDOW[0])] = kernel
             lines.append(line if band is None else np.convolve(line, band, "same"))
         return np.outer(*lines)
 
@@ -134,8 +134,10 @@ def _value_and_slopes(
     kernel: Callable[[Matrix], Matrix], taps: NDArray[np.int_], fractions: list[float], step: float = 1e-3
 ) -> list[Kernels]:
     """Kernels along y and x for the value at a place, and its derivatives along x and y."""
+    offsets = taps.astype(np.float64)
     (value_y, slope_y), (value_x, slope_x) = (
-        (kernel(taps - at), (kernel(taps - (at + step)) - kernel(taps - (at - step))) / (2 * step)) for at in fractions
+        (kernel(offsets - at), (kernel(offsets - at - step) - kernel(offsets - at + step)) / (2 * step))
+        for at in fractions
     )
     return [(value_y, value_x), (value_y, slope_x), (slope_y, value_x)]
 

@@ -3,27 +3,32 @@
 >>> found = register(long, short, ratio=101.6, noise=noise)
 >>> found.shift_px, found.sigma_px, found.ratio
 
-A correlation of binned planes (`sidcap.curate.planes`) finds the shift to a pixel or so; a weighted fit of shift, gain
-and offsets on the raw planes (`sidcap.curate.fit`) does the rest and says how far it is to be believed.
+A correlation of binned planes (`sidcap.curate.planes`) finds the shift to a pixel or so; a weighted fit of shift,
+rotation, growth, gain and blur on the raw planes (`sidcap.curate.fit`) does the rest and says how far it is to be
+believed.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from sidcap.curate.equations import GAIN, GROWTH, ROTATION
 from sidcap.curate.fit import Fit, fit_pair
 from sidcap.curate.moments import Template
-from sidcap.curate.planes import Mosaic, bayer_planes, coarse_shift
+from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shift
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
 
-METHOD = "instrumental Gauss-Newton on raw planes, 1"
+METHOD = "instrumental Gauss-Newton on raw planes, 2"
 """Name and version of the estimator, for records."""
 
 SIGNIFICANT = 6.0
@@ -35,6 +40,11 @@ on a chance resemblance."""
 
 _MIN_SIDE_PX = 128
 _MIN_USABLE = 0.02
+_LEAST_BRIGHTNESS = 0.5
+"""With less than this of the light that was expected, structure in common is called chance: half of unrelated scenes
+share a tenth of it."""
+_FIELD = (8, 6)
+_CELL_CERTAIN_PX = 0.5
 
 
 class Problem(StrEnum):
@@ -52,30 +62,82 @@ class Problem(StrEnum):
     """The fit did not converge."""
 
 
+class Guard(StrEnum):
+    """What kept fixed pattern, which is the same in both frames, from deciding the shift."""
+
+    PHOTOSITES = "different photosites"
+    """No photosite of the short was compared with the same photosite of the long."""
+    DARKS = "dark frames and different photosites"
+    """Besides, dark frames were subtracted."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A part of the frame, and how the content of the short lies there."""
+
+    centre_px: tuple[float, float]
+    """(x, y), from the frame's upper left corner, sensor pixels."""
+    shift_px: tuple[float, float]
+    """(dx, dy) as in `Registration`."""
+    sigma_px: float
+    """One standard deviation along the worst direction."""
+    moving: float
+    """Share (0 to 1) of the cell that moved or changed on its own."""
+
+
 @dataclass(frozen=True)
 class Registration:
     """What the pixels of a pair say. None stands for what could not be measured; ``problem`` says why."""
 
     shift_px: tuple[float, float] | None
-    """(dx, dy): where the content of the short lies relative to the long, right and down positive, sensor pixels."""
+    """(dx, dy): where the content of the short lies relative to the long at the frame's centre, right and down
+    positive, sensor pixels."""
     covariance_px2: Matrix | None
     """(2, 2) covariance of the shift. Where the shift is None and this is not: what the light would have allowed."""
+    rotation_deg: float = 0.0
+    """By how much the content is turned, clockwise, degrees; 0 where it is not beyond doubt (5 standard deviations)."""
+    rotation_sigma_deg: float | None = None
+    """One standard deviation of ``rotation_deg``; None where it is 0."""
+    growth: float = 0.0
+    """By how much the content is larger, relative; 0 where it is not beyond doubt."""
+    growth_sigma: float | None = None
+    """One standard deviation of ``growth``; None where it is 0."""
+    corner_shift_px: float | None = None
+    """How far the corner lies off that lies off farthest: shift, rotation and growth together."""
     ratio: float | None = None
     """Exposure of the long over that of the short."""
     ratio_sigma: float | None = None
     """One standard deviation of ``ratio``."""
     offset_dn: float | None = None
     """What the short has beyond ``long / ratio``, mean of the planes: an error of black level, or stray light."""
+    blur_px2: float | None = None
+    """Variance per axis, px^2, that the point spread of the short has beyond that of the long: below 0, the long is the
+    softer one. Linearised, and too small beyond 1 px^2."""
+    blur_sigma_px2: float | None = None
+    """One standard deviation of ``blur_px2``."""
     chi2: float | None = None
     """Residual variance over the variance that the noise model predicts; 1 is perfect."""
     explained: float | None = None
     """Share (0 to 1) of the short's local structure, noise set aside, that the long explains."""
     significance: float = 0.0
     """How many standard deviations of structure the two frames have in common."""
+    moving: float = 0.0
+    """Share (0 to 1) of the frame that moved or changed on its own."""
+    moving_px: tuple[float, float] | None = None
+    """(x, y) of the middle of that, from the frame's upper left corner; None where nothing did."""
+    disagreement_px: float | None = None
+    disagreement_sigma: float | None = None
+    """How far the shift of one half of the frame lies from that of the other, at worst of three ways to halve it."""
+    field: tuple[Cell, ...] = ()
+    """The shift over the frame, where it can be told."""
+    guard: Guard | None = None
+    """What kept fixed pattern from deciding."""
     signal_e: float = 0.0
     """Light in the short, electrons a pixel: that of the long over the ratio, which tells it however dark it is."""
     usable: float = 0.0
     """Share (0 to 1) of the frame that is neither clipped nor invalid in either frame."""
+    size_px: tuple[int, int] | None = None
+    """Width and height of the frames, sensor pixels."""
     problem: Problem | None = None
     """Why there is no shift; None where there is one."""
 
@@ -87,40 +149,67 @@ class Registration:
         return _worst(self.covariance_px2)
 
 
-def register(long: RawFrame | Mosaic, short: RawFrame | Mosaic, *, ratio: float, noise: NoiseModel) -> Registration:
+def register(
+    long: RawFrame | Mosaic,
+    short: RawFrame | Mosaic,
+    *,
+    ratio: float,
+    noise: NoiseModel,
+    dark: Mosaic | tuple[Mosaic, Mosaic] | None = None,
+    mask: NDArray[np.bool_] | None = None,
+) -> Registration:
     """Register ``short`` against ``long``.
 
     Both are `RawFrame`s, or float32 Bayer mosaics (H, W) in DN with black subtracted; nobody knows the white level of a
     mosaic, so its clipped pixels must be NaN. ``ratio`` is the exposure of the long over that of the short as expected,
     ``noise`` holds for both. The long may be as noisy as the short (``ratio=1``).
 
-    Raises RegistrationError where the frames are no Bayer mosaics of one size and one colour filter array. Frames in
-    which there is nothing to measure (dark, constant, clipped, NaN) are no error: the result says so.
+    ``dark`` (H, W) is what a dark frame has above black, DN: one for both, or one for the long and one for the short.
+    ``mask`` (H, W) is True where a photosite is not to be believed, such as a hot one.
+
+    Raises RegistrationError where the frames are no Bayer mosaics of one size and one colour filter array, or dark and
+    mask are not of that size, or dark is not finite. Frames in which there is nothing to measure (dark, constant,
+    clipped, NaN) are no error: the result says so.
     """
-    return Reference(long, noise).register(short, ratio=ratio)
+    of_long, of_short = dark if isinstance(dark, tuple) else (dark, dark)
+    return Reference(long, noise, dark=of_long, mask=mask).register(short, ratio=ratio, dark=of_short)
 
 
 class Reference:
     """A long frame, prepared once and compared with several frames: `register` in two steps."""
 
-    def __init__(self, long: RawFrame | Mosaic, noise: NoiseModel) -> None:
+    def __init__(
+        self,
+        long: RawFrame | Mosaic,
+        noise: NoiseModel,
+        *,
+        dark: Mosaic | None = None,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> None:
+        _must_be_bayer(long)
+        _must_fit(long, dark, mask)
         self._long = long
         self._noise = noise
-        _must_be_bayer(long)
-        self._planes = bayer_planes(long, noise)
+        self._dark = dark
+        self._mask = mask
+        self._planes = bayer_planes(long, noise, dark, mask)
         self._template = Template.of(self._planes)
 
-    def register(self, short: RawFrame | Mosaic, *, ratio: float) -> Registration:
-        """Register ``short`` against this frame; everything as in the function `register`."""
+    def register(self, short: RawFrame | Mosaic, *, ratio: float, dark: Mosaic | None = None) -> Registration:
+        """Register ``short``, with a dark frame of its own, against this frame; everything as in `register`."""
         if not (math.isfinite(ratio) and ratio > 0):
             raise RegistrationError(f"an exposure ratio of {ratio} is impossible: give long over short, such as 100")
         _must_match(self._long, short)
-        planes = bayer_planes(short, self._noise)
+        _must_fit(short, dark, None)
+        planes = bayer_planes(short, self._noise, dark, self._mask)
+        height, width = planes.usable.shape
         nothing = Registration(
             shift_px=None,
             covariance_px2=None,
             signal_e=max(float(self._planes.dn.mean()), 0) * self._noise.gain_e_per_dn / ratio,
             usable=float((self._planes.usable & planes.usable).mean()),
+            guard=Guard.PHOTOSITES if dark is None and self._dark is None else Guard.DARKS,
+            size_px=(2 * width, 2 * height),
         )
         if nothing.usable < _MIN_USABLE:
             return replace(nothing, problem=Problem.CLIPPED)
@@ -129,15 +218,18 @@ class Reference:
             fit = fit_pair(self._template, planes, self._noise, start, 1 / ratio)
         except np.linalg.LinAlgError:
             fit = None
-        if fit is None or not np.isfinite(fit.covariance).all():
+        if fit is None:
             return replace(nothing, problem=Problem.FLAT)
-        return _described(fit, nothing, ratio)
+        found = _described(fit, nothing, ratio)
+        return (
+            found if found.ratio is None else replace(found, offset_dn=_offset(self._planes, planes, 1 / found.ratio))
+        )
 
 
 def _described(fit: Fit, nothing: Registration, ratio: float) -> Registration:
     """The fit in the words of `Registration`."""
     covariance = fit.covariance[:2, :2]
-    gain_sigma = max(math.sqrt(fit.covariance[2, 2]), 1e-12 / ratio)
+    gain_sigma = max(math.sqrt(fit.covariance[GAIN, GAIN]), 1e-12 / ratio)
     measured = replace(
         nothing,
         chi2=fit.chi2,
@@ -148,18 +240,108 @@ def _described(fit: Fit, nothing: Registration, ratio: float) -> Registration:
     expected = covariance * (fit.gain * ratio) ** 2
     if 1 / ratio < SIGNIFICANT * gain_sigma or _worst(expected) > CERTAIN_PX:
         return replace(measured, covariance_px2=expected, problem=Problem.DARK)
-    if measured.significance < SIGNIFICANT or _worst(covariance) > CERTAIN_PX:
+    if (
+        measured.significance < SIGNIFICANT
+        or _worst(covariance) > CERTAIN_PX
+        or _is_chance(fit.gain * ratio, gain_sigma * ratio)
+    ):
         return replace(measured, problem=Problem.STRANGE)
     if not fit.converged:
         return replace(measured, problem=Problem.UNSETTLED)
-    return replace(
+    measured = replace(
         measured,
-        shift_px=(float(fit.motion.shift_px[0]), float(fit.motion.shift_px[1])),
+        shift_px=fit.motion.shift_px,
         covariance_px2=covariance,
         ratio=1 / fit.gain,
         ratio_sigma=gain_sigma / fit.gain**2,
-        offset_dn=0.0,
+        blur_px2=fit.blur_px2,
+        blur_sigma_px2=fit.blur_sigma_px2,
     )
+    return _over_the_frame(fit, _with_turn(fit, measured))
+
+
+def _is_chance(brightness: float, sigma: float) -> bool:
+    """Whether so little of the expected light is found that it is a chance resemblance to another scene."""
+    return brightness + 3 * sigma < _LEAST_BRIGHTNESS
+
+
+def _with_turn(fit: Fit, measured: Registration) -> Registration:
+    """With rotation and growth, where the fit has them."""
+    if not (fit.motion.rotation or fit.motion.growth):
+        return measured
+    sigmas = np.sqrt(np.diag(fit.covariance))
+    return replace(
+        measured,
+        rotation_deg=math.degrees(fit.motion.rotation),
+        rotation_sigma_deg=math.degrees(sigmas[ROTATION]),
+        growth=fit.motion.growth,
+        growth_sigma=float(sigmas[GROWTH]),
+    )
+
+
+def _over_the_frame(fit: Fit, measured: Registration) -> Registration:
+    """What the tiles say: where something moved, whether halves agree, and the shift field."""
+    assert measured.size_px is not None  # noqa: S101
+    middle = np.array(measured.size_px) / 2
+    places = fit.equations.places_px
+    corners = [middle * (x, y) for x in (-1, 1) for y in (-1, 1)]
+    apart = _disagreement(fit)
+    return replace(
+        measured,
+        corner_shift_px=max(math.hypot(*fit.motion.at(corner)) for corner in corners),
+        moving=float(fit.stray.mean()),
+        moving_px=_pair(places[fit.stray].mean(0) + middle) if fit.stray.any() else None,
+        disagreement_px=apart[0],
+        disagreement_sigma=apart[1],
+        field=tuple(_cells(fit, middle)),
+    )
+
+
+def _disagreement(fit: Fit) -> tuple[float, float]:
+    """The worst of left against right, top against bottom, and one diagonal against the other.
+
+    Rotation and growth are taken into account. (0, 0) where there are too few tiles.
+    """
+    sound = fit.equations.of_tiles(~fit.stray)
+    x, y = sound.places_px.T
+    halves = [half for half in (x > 0, y > 0, x * y > 0) if 2 <= half.sum() <= half.size - 2]
+    return max((sound.disagreement(half, fit.step) for half in halves), key=lambda apart: apart[1], default=(0.0, 0.0))
+
+
+def _cells(fit: Fit, middle: Matrix) -> Iterator[Cell]:
+    """The frame in `_FIELD` cells, those of which the shift can be told."""
+    equations = fit.equations
+    across, down = (
+        np.minimum((place / (2 * half) + 0.5) * count, count - 1).astype(int)
+        for place, half, count in zip(equations.places_px.T, middle, _FIELD, strict=True)
+    )
+    for row in range(_FIELD[1]):
+        for column in range(_FIELD[0]):
+            here = (across == column) & (down == row)
+            if not here.any():
+                continue
+            cell = equations.of_tiles(here).together()
+            deviation, covariance = cell.deviations(fit.step)
+            sigma_px = _worst(covariance[0, :2, :2])
+            if sigma_px > _CELL_CERTAIN_PX:
+                continue
+            place = cell.places_px[0]
+            yield Cell(
+                centre_px=_pair(place + middle),
+                shift_px=_pair(np.array(fit.motion.at(place)) + deviation[0, :2]),
+                sigma_px=sigma_px,
+                moving=float(fit.stray[here].mean()),
+            )
+
+
+def _offset(long: BayerPlanes, short: BayerPlanes, gain: float) -> float:
+    both = (long.usable & short.usable).astype(np.uint8)
+    pairs = zip(short.dn, long.dn, strict=True)
+    return float(np.mean([cv2.mean(dim, both)[0] - gain * cv2.mean(bright, both)[0] for dim, bright in pairs]))
+
+
+def _pair(values: Matrix) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
 
 
 def _worst(covariance: Matrix) -> float:
@@ -173,6 +355,18 @@ def _must_be_bayer(frame: RawFrame | Mosaic) -> None:
         raise RegistrationError("only Bayer mosaics can be registered: give raw frames of a camera that has one")
     if min(mosaic.shape) < _MIN_SIDE_PX:
         raise RegistrationError(f"frames of less than {_MIN_SIDE_PX} pixels a side are too small: give whole frames")
+
+
+def _must_fit(frame: RawFrame | Mosaic, dark: Mosaic | None, mask: NDArray[np.bool_] | None) -> None:
+    shape = (frame.mosaic if isinstance(frame, RawFrame) else frame).shape
+    for name, given in (("dark frame", dark), ("mask", mask)):
+        if given is not None and given.shape != shape:
+            raise RegistrationError(
+                f"the {name} has {given.shape[1]} x {given.shape[0]} pixels, the frames {shape[1]} x {shape[0]}: "
+                "calibrate the body that shot them"
+            )
+    if dark is not None and not np.isfinite(dark).all():
+        raise RegistrationError("the dark frame holds values that are no numbers: calibrate again")
 
 
 def _must_match(long: RawFrame | Mosaic, short: RawFrame | Mosaic) -> None:

@@ -27,8 +27,8 @@ CERTAIN_SIGMA = 3.0
 would miss half of the flickers of 2 % between two shorts of ratio 300 at ISO 12800, whose ratios are known to some
 0.4 % on a full-size frame; and what is named spoils no pair."""
 CREEP_PX = 0.1
-"""A camera that moves this far from the first long to the closing one is creeping. A choice: ten times `SYSTEMATIC_PX`,
-a fifth of the usual tolerance, so that it is named before it spoils a pair."""
+"""A camera that moves this far from the first long to the closing one is creeping. A choice: twenty times
+`SYSTEMATIC_PX`, a fifth of the usual tolerance, so that it is named before it spoils a pair."""
 _SIGMAS = 3.0
 
 

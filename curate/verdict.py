@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from sidcap.curate.planes import SEARCH_PX
 from sidcap.curate.registration import Problem, Registration
@@ -11,9 +12,9 @@ from sidcap.data_manifest.words import Verdict
 TOLERANCE_PX = 0.5
 """The largest shift called aligned where nobody says otherwise: a quarter of a pixel of a colour plane."""
 
-SYSTEMATIC_PX = 0.01
-"""Standard deviation of what the covariance does not know: interpolation and aliasing of the colour planes bias the
-shift by up to 0.01 px per axis, 0.02 px under the sharpest of lenses (measured by bench/alignment.py)."""
+SYSTEMATIC_PX = 0.005
+"""Standard deviation of what the covariance does not know of interpolation and aliasing (measured by
+bench/alignment.py)."""
 
 _SIGMAS = 3.0
 _CHI2_LIMIT = 1.5
@@ -21,6 +22,11 @@ _EXPLAINED_LIMIT = 0.7
 _RATIO_DOUBT = 0.05
 _RATIO_LIMIT = 0.25
 _DARK_E = 5.0
+_MOVING = 0.01
+_SURE = 5.0
+_APART_PX = 0.25
+_SOFT_PX2 = 0.15
+_BLURRED_PX2 = 0.5
 
 
 def judge(
@@ -33,46 +39,112 @@ def judge(
     """Verdict and reasons; ``frame`` is what they call the frame that was registered.
 
     The shift is known to three standard deviations along its worst direction, `SYSTEMATIC_PX` included. Aligned: all of
-    that lies within ``tolerance_px``. Misaligned: all of it lies beyond. Undetermined: neither, or nothing was
-    measured, or the frames differ by more than a shift: the residuals exceed 1.5 times the noise, less than 70 % of
-    the frame's structure is in the long; or the measured ratio is off by more than 25 % (a third of a stop: the light
-    changed).
+    that lies within ``tolerance_px``, for the whole frame; where it is turned or grown, at its corners, too. Misaligned:
+    all of it lies beyond, or more than 1 % of the frame moved or changed on its own.
+
+    Undetermined: neither, or nothing was measured, or the frames differ by more than a shift: the residuals exceed 1.5
+    times the noise, less than 70 % of the frame's structure is in the long; one half of the frame lies more than 0.25
+    px off the other; one frame is softer than the other by more than 0.5 px^2; or the measured ratio is off by more than
+    25 % (a third of a stop: the light changed).
 
     ``true_ratio`` is what the shutter times give. A measured ratio that is off by more than 5 % (shutters are no
-    better) and five standard deviations is named in the reasons.
+    better) and five standard deviations is named in the reasons; so is a blur of more than 0.15 px^2.
     """
     if registration.shift_px is None or registration.sigma_px is None:
         return Verdict.UNDETERMINED, (_why_nothing(registration, frame),)
-    reasons = []
-    brighter = true_ratio / (registration.ratio or true_ratio) - 1
-    doubt = 5 * (registration.ratio_sigma or 0) / true_ratio
-    if abs(brighter) > _RATIO_DOUBT + doubt:
-        reasons.append(
-            f"{frame} is {abs(brighter):.0%} {'brighter' if brighter > 0 else 'darker'} than its shutter time says "
-            f"(ratio {registration.ratio:.4g} measured, {true_ratio:.4g} expected): the light changed"
-        )
-    shift_px, sigma_px = registration.shift_px, registration.sigma_px
-    verdict, reason = _by_shift(shift_px, sigma_px, tolerance_px, registration.signal_e, frame)
+    findings = [_shift(registration, tolerance_px, frame), *_findings(registration, true_ratio, frame)]
+    found = {verdict for verdict, _ in findings}
+    verdict = next(
+        verdict for verdict in (Verdict.MISALIGNED, Verdict.UNDETERMINED, Verdict.ALIGNED) if verdict in found
+    )
     if _differs(registration):
-        reason = f"only {registration.explained:.0%} of what {frame} shows is in the long: the scene changed"
-        return Verdict.UNDETERMINED, (reason, *reasons)
-    if abs(brighter) > _RATIO_LIMIT + doubt:
-        verdict = Verdict.UNDETERMINED
-    return verdict, (reason, *reasons)
+        changed = f"only {registration.explained:.0%} of what {frame} shows is in the long: the scene changed"
+        return Verdict.UNDETERMINED, (changed, *(reason for _, reason in findings[1:]))
+    findings.sort(key=lambda finding: finding[0] is not verdict)
+    return verdict, tuple(reason for _, reason in findings)
 
 
-def _by_shift(
-    shift_px: tuple[float, float], sigma_px: float, tolerance_px: float, signal_e: float, frame: str
-) -> tuple[Verdict, str]:
-    shift, sigma = math.hypot(*shift_px), math.hypot(sigma_px, SYSTEMATIC_PX)
-    where = f"{frame} lies {_place(shift_px)} (uncertainty {sigma:.2g} px)"
+def _shift(found: Registration, tolerance_px: float, frame: str) -> tuple[Verdict, str]:
+    """What the shift says, that of the corners where the frame is turned or grown."""
+    assert found.shift_px is not None  # noqa: S101
+    assert found.sigma_px is not None  # noqa: S101
+    shift, sigma = math.hypot(*found.shift_px), math.hypot(found.sigma_px, SYSTEMATIC_PX)
+    where = f"{frame} lies {_place(found.shift_px)} (uncertainty {sigma:.2g} px)"
+    if turned := _turned(found):
+        corner, corner_sigma = found.corner_shift_px or shift, math.hypot(sigma, _corner_sigma_px(found))
+        if corner - _SIGMAS * corner_sigma > tolerance_px:
+            return Verdict.MISALIGNED, f"{turned}: its corners lie up to {corner:.2f} px off"
+        shift, sigma = corner, corner_sigma
+        where = f"{where}; {turned}"
     if shift + _SIGMAS * sigma < tolerance_px:
         return Verdict.ALIGNED, where
     if shift - _SIGMAS * sigma > tolerance_px:
         return Verdict.MISALIGNED, f"{where}: something moved between the frames"
     if _SIGMAS * sigma > tolerance_px:
-        return Verdict.UNDETERMINED, _too_dark(signal_e, sigma)
+        return Verdict.UNDETERMINED, _too_dark(found.signal_e, sigma)
     return Verdict.UNDETERMINED, f"{where}: too close to the tolerance of {tolerance_px:g} px to call"
+
+
+def _turned(found: Registration) -> str:
+    """For example ``the camera turned by 0.020 degrees clockwise``; empty where it did not."""
+    parts = []
+    if abs(found.rotation_deg) > _SIGMAS * (found.rotation_sigma_deg or math.inf):
+        # Content that is turned clockwise was seen by a camera turned the other way.
+        way = "counter-clockwise" if found.rotation_deg > 0 else "clockwise"
+        parts.append(f"the camera turned by {abs(found.rotation_deg):.2g} degrees {way}")
+    if abs(found.growth) > _SIGMAS * (found.growth_sigma or math.inf):
+        way = "larger" if found.growth > 0 else "smaller"
+        parts.append(f"the picture is {abs(found.growth):.2g} times {way} (focus or zoom changed)")
+    return " and ".join(parts)
+
+
+def _corner_sigma_px(found: Registration) -> float:
+    half_px = math.hypot(*(found.size_px or (0, 0))) / 2
+    return half_px * math.hypot(math.radians(found.rotation_sigma_deg or 0), found.growth_sigma or 0)
+
+
+def _findings(found: Registration, true_ratio: float, frame: str) -> Iterator[tuple[Verdict, str]]:
+    """What else there is to say, each with the verdict that it allows at best."""
+    if found.moving > 0:
+        verdict = Verdict.MISALIGNED if found.moving > _MOVING else Verdict.ALIGNED
+        yield (
+            verdict,
+            f"something moved or changed on its own in {found.moving:.1%} of the frame, {_whereabouts(found)}",
+        )
+    if (found.disagreement_px or 0) > _APART_PX and (found.disagreement_sigma or 0) > _SURE:
+        yield (
+            Verdict.UNDETERMINED,
+            f"one half of the frame lies {found.disagreement_px:.2f} px off the other: no single shift describes it",
+        )
+    blur = found.blur_px2 or 0.0
+    if abs(blur) > _SOFT_PX2 + _SURE * (found.blur_sigma_px2 or 0):
+        softer = f"{frame} is softer than the long" if blur > 0 else f"the long is softer than {frame}"
+        yield (
+            Verdict.UNDETERMINED if abs(blur) > _BLURRED_PX2 else Verdict.ALIGNED,
+            f"{softer}, by a blur of about {math.sqrt(abs(blur)):.1f} px: shake, or the focus changed",
+        )
+    brighter = true_ratio / (found.ratio or true_ratio) - 1
+    doubt = _SURE * (found.ratio_sigma or 0) / true_ratio
+    if abs(brighter) > _RATIO_DOUBT + doubt:
+        yield (
+            Verdict.UNDETERMINED if abs(brighter) > _RATIO_LIMIT + doubt else Verdict.ALIGNED,
+            f"{frame} is {abs(brighter):.0%} {'brighter' if brighter > 0 else 'darker'} than its shutter time says "
+            f"(ratio {found.ratio:.4g} measured, {true_ratio:.4g} expected): the light changed",
+        )
+
+
+def _whereabouts(found: Registration) -> str:
+    """For example ``in the upper left``."""
+    if found.moving_px is None or found.size_px is None:
+        return "somewhere"
+    x, y = (place / side for place, side in zip(found.moving_px, found.size_px, strict=True))
+    across = "left" if x < 1 / 3 else "right" if x > 2 / 3 else ""
+    along = "upper" if y < 1 / 3 else "lower" if y > 2 / 3 else ""
+    if across and along:
+        return f"in the {along} {across}"
+    if along:
+        return f"in the {along} middle"
+    return f"on the {across}" if across else "in the middle"
 
 
 def _differs(registration: Registration) -> bool:

@@ -15,6 +15,8 @@ from textured_datasets import LONG_E, SHAPE, make_dataset, rewrite
 from verification import alignment, counts, error_line, run, when_measured
 
 from sidcap.curate import verify_scene
+from sidcap.curate.registration import Guard
+from sidcap.data_manifest.raw import read_raw
 from sidcap.data_manifest.schema import Measured, Pair, SensorRecord
 from sidcap.data_manifest.sensor import DarkMaps
 from sidcap.data_manifest.store import Store
@@ -182,8 +184,8 @@ def never_aligned(store: Store, words: str) -> None:
         (lambda: textured_datasets.raw(np.full(SHAPE, 8.0), phase="BGGR"), "different colour filter arrays"),
         (lambda: textured_datasets.raw(np.full(SHAPE, 8.0), model="Canon EOS 70D"), "two cameras"),
         (lambda: textured_datasets.raw(np.full(SHAPE, 8.0), exif=[(34855, 3, [100])]), "ISO 12800 and ISO 100"),
-        (lambda: textured_datasets.of_6d(np.full(SHAPE, 600, np.uint16)), "the short"),
-        (lambda: textured_datasets.of_6d(np.full(SHAPE, 512, np.uint16)), "the short"),
+        (lambda: textured_datasets.of_6d(np.full(SHAPE, 600, np.uint16)), "nothing"),
+        (lambda: textured_datasets.of_6d(np.full(SHAPE, 512, np.uint16)), "nothing"),
         (lambda: textured_datasets.of_6d(np.full(SHAPE, 16383, np.uint16)), "neither clipped nor broken"),
         (lambda: cv2.imencode(".jpg", np.zeros((*SHAPE, 3), np.uint8))[1].tobytes(), "LibRaw cannot open it"),
         (lambda: textured_datasets.linear_dng(SHAPE), "developed (linear) colours, not a mosaic"),
@@ -246,7 +248,22 @@ def test_dark_maps_that_are_broken_make_pairs_undetermined_until_they_are_mended
     assert {alignment(pair).verdict for pair in broken.scene.all_pairs} == {Verdict.UNDETERMINED}
     assert "run `sidcap calibrate` again" in alignment(broken.scene.pairs[0]).reasons[0]
     path.write_bytes(content)
-    assert {alignment(pair).verdict for pair in verify_scene(store, 1).scene.all_pairs} == {Verdict.ALIGNED}
+    mended = verify_scene(store, 1).scene
+    assert {alignment(pair).verdict for pair in mended.all_pairs} == {Verdict.ALIGNED}
+    assert {(alignment(pair).registration or {})["guard"] for pair in mended.all_pairs} == {Guard.DARKS}
+
+
+def test_darks_are_subtracted_from_each_frame_by_its_own_exposure(tmp_path: Path) -> None:
+    cold = np.random.default_rng(5).random(SHAPE) < 0.05
+    offset, rate = (np.where(cold, value, 0).astype(np.float16) for value in (-150, 15))  # 0 DN at 10 s, -142 at 0.5 s
+    store = make_dataset(tmp_path / "dataset", shorts=({},))
+    for frame in store.scene(1).frames:
+        dark = np.rint(offset + rate * np.float16(frame.exposure.true_s)).astype(np.int32)
+        mosaic = np.maximum(read_raw(store.path(frame.path)).mosaic + dark, 0).astype(np.uint16)
+        rewrite(store, 1, frame.path, textured_datasets.of_6d(mosaic))
+    assert (alignment(verify_scene(store, 1).scene.pairs[0]).chi2 or 0) > 1.1
+    store.save_sensor(sensor_record(), DarkMaps(offset, rate, np.zeros(SHAPE, np.bool_)))
+    assert alignment(verify_scene(store, 1).scene.pairs[0]).chi2 == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize(
