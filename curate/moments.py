@@ -209,9 +209,10 @@ def _sums(
     (4, 3): photosites, misfit, structure.
     """
     levels = template.levels_dn.astype(np.float32)[:, None, None]
-    read = reading.rest(template.rest, region) + reading.guide(template.guide, region)
+    guide = reading.guide(template.guide, region)
     wide = reading.wide(template.white, region)
-    terms = np.stack([read[1], read[2], read[0], wide[0] - read[0], read[0]])
+    read = guide + reading.rest(template.rest, region)
+    terms = np.stack([read[1], read[2], read[0], wide[0] - guide[0], read[0]])
     z = np.stack([read[1], read[2], wide[1], wide[2], wide[0], terms[3], template.rest[:, *region]])
     value, bend, residual = terms[2], terms[3], terms[4]
     bend *= 1 / _WIDE_PX2
@@ -261,9 +262,9 @@ def _corrections(reading: Reading) -> tuple[Matrix, Matrix, Matrix]:
     what white noise of variance 1 in each plane of the long adds to their products with the columns, by plane of the
     short and plane of the long; (4, 4): and to the value squared.
     """
-    full, wide, own = reading.kernels
-    columns = np.stack([full[1], full[2], full[0], (wide[0] - full[0]) / _WIDE_PX2])
-    instruments = np.stack([full[1], full[2], wide[1], wide[2], wide[0], wide[0] - full[0]])
+    full, wide, guide, own = reading.kernels
+    columns = np.stack([full[1], full[2], full[0], (wide[0] - guide) / _WIDE_PX2])
+    instruments = np.stack([full[1], full[2], wide[1], wide[2], wide[0], wide[0] - guide])
     project = np.concatenate([np.eye(INSTRUMENTS), np.zeros((INSTRUMENTS, 1))], 1)
     if own is not None:
         itself = np.zeros_like(full[0])

@@ -85,11 +85,12 @@ class Reading:
         return down, right
 
     @cached_property
-    def kernels(self) -> tuple[Matrix, Matrix, tuple[int, int] | None]:
+    def kernels(self) -> tuple[Matrix, Matrix, Matrix, tuple[int, int] | None]:
         """What is read of the white mosaic around a photosite.
 
-        (3, n, n): value and slopes of guide and rest together; (3, n, n): those of the wide Gaussian; and where in
-        these windows the photosite of the long lies that has the place of the short's own; None where beyond them.
+        (3, n, n): value and slopes of guide and rest together; (3, n, n): those of the wide Gaussian; (n, n): the value
+        of the guide alone; and where in these windows the photosite of the long lies that has the place of the short's
+        own, None where beyond them.
         """
         guide = [self._spread(pair, self._start, _TAPS, band=HALF_BAND) for pair in self._guide]
         rest = [
@@ -101,7 +102,7 @@ class Reading:
         wide = [self._spread(pair, self._start, _WIDE_TAPS) for pair in self._wide]
         own = -self._start[0] + REACH_PX + 1, -self._start[1] + REACH_PX + 1
         inside = all(2 <= place < _WINDOW.size - 2 for place in own)
-        return np.stack(full), np.stack(wide), own if inside else None
+        return np.stack(full), np.stack(wide), guide[0], own if inside else None
 
     def _of_mosaic(self, mosaic: Image, region: Region, kernels: list[Kernels], taps: NDArray[np.int_]) -> Image:
         rows, columns = region
