@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sidcap.curate.known_sensor import dark_dn, noise_of, sensor_of
+from sidcap.curate.photometry import Light, Photometer
 from sidcap.curate.registration import Reference, Registration
 from sidcap.data_manifest.errors import ManifestError, RawError, RegistrationError, SidcapError
 from sidcap.data_manifest.noise import NoiseModel
@@ -14,6 +16,9 @@ from sidcap.data_manifest.raw import RawFrame, read_raw
 from sidcap.data_manifest.schema import Frame, Pair, Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import file_problem
+
+_STILL_PX, _STILL_SHARE = 1.0, 0.01
+"""Light is told by blocks of 16 pixels, which show other things when more than this is off or moves on its own."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Measurement:
     """Before the first file was opened."""
     noise_source: str = "unknown"
     found: Registration | None = None
+    light: Light | None = None
+    """None where something moved."""
     refusal: str = ""
     """Why the frames could not be registered; empty where they were."""
     lacking: bool = False
@@ -48,7 +55,7 @@ def measure(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pai
         yield from ((pair, _refusal(began, error)) for pair in pairs)
         return
     dark, hot = dark_dn(sensor, reference.exposure.true_s), sensor.hot if sensor else None
-    prepared: tuple[NoiseModel, Reference] | None = None
+    prepared: _Prepared | None = None
     for pair in pairs:
         source = "unknown"
         try:
@@ -56,14 +63,28 @@ def measure(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pai
             _must_be_of_one_setting(long, short)
             noise = noise_of(long, short, ratio=pair.ratio.true, sensor=sensor)
             source = noise.source
-            if prepared is None or prepared[0] != noise:
-                prepared = noise, Reference(long, noise, dark=dark, mask=hot)
+            if prepared is None or prepared.noise != noise:
+                prepared = _Prepared(noise, Reference(long, noise, dark=dark, mask=hot), Photometer(long, noise))
             dark_of_short = dark_dn(sensor, scene.frame(pair.frame).exposure.true_s)
-            found = prepared[1].register(short, ratio=pair.ratio.true, dark=dark_of_short)
+            found = prepared.reference.register(short, ratio=pair.ratio.true, dark=dark_of_short)
+            light = prepared.photometer.light_on(short, pair.ratio.true) if _stood_still(found) else None
         except SidcapError as error:
             yield pair, _refusal(began, error, source)
         else:
-            yield pair, Measurement(began, source, found)
+            yield pair, Measurement(began, source, found, light)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is made of a long, once for all that is compared with it, as long as the noise is the same."""
+
+    noise: NoiseModel
+    reference: Reference
+    photometer: Photometer
+
+
+def _stood_still(found: Registration) -> bool:
+    return found.shift_px is not None and math.hypot(*found.shift_px) < _STILL_PX and found.moving < _STILL_SHARE
 
 
 def _refusal(began: datetime, error: SidcapError, noise_source: str = "unknown") -> Measurement:

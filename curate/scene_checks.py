@@ -22,10 +22,9 @@ from sidcap.data_manifest.schema import Pair, Scene
 CHANGE = 0.01
 """A change of light is named from 1 % on: a fifth of what `judge` allows a shutter, and too little to see in a picture.
 A choice, not a measurement."""
-CERTAIN_SIGMA = 3.0
-"""A change of light is named when it is certain to three standard deviations: by chance, once in 370 comparisons. Four
-would miss half of the flickers of 2 % between two shorts of ratio 300 at ISO 12800, whose ratios are known to some
-0.4 % on a full-size frame; and what is named spoils no pair."""
+CERTAIN_SIGMA = 4.0
+"""A change of light is named when it is certain to four standard deviations: by chance, once in 16,000 comparisons.
+Two full-size shorts of ratio 300 at ISO 12800 tell it to some 0.3 % (`sidcap.curate.photometry`): 2 % is certain."""
 CREEP_PX = 0.1
 """A camera that moves this far from the first long to the closing one is creeping. A choice: twenty times
 `SYSTEMATIC_PX`, a fifth of the usual tolerance, so that it is named before it spoils a pair."""
@@ -142,10 +141,10 @@ def _equal_shorts(scene: Scene) -> list[tuple[float, list[_Light]]]:
 
 
 def _light(pair: Pair) -> _Light | None:
-    ratio = pair.ratio
-    if ratio.measured is None or ratio.measured_sigma is None:
+    alignment = pair.alignment
+    if alignment is None or alignment.light is None or alignment.light_sigma is None:
         return None
-    return _Light(pair.frame, math.log(ratio.true / ratio.measured), ratio.measured_sigma / ratio.measured)
+    return _Light(pair.frame, math.log(alignment.light), alignment.light_sigma / alignment.light)
 
 
 def _changed(change: _Change) -> str:

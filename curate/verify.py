@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+from sidcap.curate import photometry
 from sidcap.curate.known_sensor import calibration_id
 from sidcap.curate.measure import Measurement, measure
 from sidcap.curate.record import as_record
@@ -154,7 +155,7 @@ def _inputs_sha256(scene: Scene, pair: Pair, calibration: Calibration) -> str:
     """Of all that a pair's measurement follows from, told without opening a frame."""
     frame, reference = _frames(scene, pair)
     calibrated = calibration_id(calibration, reference.camera, reference.iso.set)
-    inputs = (METHOD, frame.sha256, reference.sha256, pair.ratio.true, calibrated)
+    inputs = (METHOD, photometry.METHOD, frame.sha256, reference.sha256, pair.ratio.true, calibrated)
     return hashlib.sha256(repr(inputs).encode()).hexdigest()
 
 
@@ -183,6 +184,8 @@ def _recorded(pair: Pair, measured: Measurement, inputs_sha256: str | None) -> P
         shift_px=found.shift_px,
         covariance_px2=None if found.covariance_px2 is None else found.covariance_px2.tolist(),
         chi2=found.chi2,
+        light=None if measured.light is None else measured.light.relative,
+        light_sigma=None if measured.light is None else measured.light.sigma,
         tolerance_px=TOLERANCE_PX,
         noise_source=measured.noise_source,
         method=METHOD,

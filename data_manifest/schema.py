@@ -243,6 +243,11 @@ class Alignment(Record):
     """Covariance of ``shift_px``."""
     chi2: float | None
     """Residual variance over the variance that the noise model predicts; 1 is perfect."""
+    light: PositiveFloat | None = None
+    """Light on the frame over what the true ratio lets expect, from the large structures of the picture. Frames of one
+    exposure can be compared by it. None where something moved by a pixel or more."""
+    light_sigma: Annotated[float, Field(ge=0)] | None = None
+    """One standard deviation of ``light``."""
     tolerance_px: PositiveFloat
     """The largest shift still called aligned, in sensor pixels."""
     noise_source: str

@@ -43,7 +43,9 @@ def measured(
     """A pair that got ``light`` times the light it should have, known to ``sigma`` of it."""
     ratio = Ratio(nominal=100, true=true, measured=true / light, measured_sigma=sigma * true / light)
     found = REGISTRATION | {"ratio": ratio.measured, "ratio_sigma": ratio.measured_sigma, "shift_px": list(shift_px)}
-    alignment = tiny_raw.alignment(Verdict.UNDETERMINED).replace(shift_px=shift_px, registration=found)
+    alignment = tiny_raw.alignment(Verdict.UNDETERMINED).replace(
+        shift_px=shift_px, registration=found, light=light, light_sigma=sigma * light
+    )
     return Pair(frame=frame, reference=LONG, ratio=ratio, alignment=alignment)
 
 
@@ -164,6 +166,17 @@ def test_a_drift_between_frames_is_named(tmp_path: Path) -> None:
     (finding,) = verify_scene(store, 1).scene.findings
     assert finding.startswith("the light rose by ")
     assert float(finding.split()[4].rstrip("%")) == pytest.approx(3, abs=0.5)
+
+
+def test_an_object_that_came_is_no_flicker(tmp_path: Path) -> None:
+    store = textured_datasets.make_dataset(tmp_path / "dataset", shorts=({}, {}, {}))
+    electrons = textured_datasets.shifted_scenes.Scene(textured_datasets.SHAPE, 1).mosaic() * 8
+    electrons[100:150, 200:300] = 40  # 5 % of the frame, five times as bright as the rest
+    textured_datasets.rewrite(store, 1, "short/00001_01_0.5s.DNG", textured_datasets.raw(electrons))
+    scene = verify_scene(store, 1).scene
+    assert scene.findings == ()
+    assert scene.pairs[1].alignment is not None
+    assert scene.pairs[1].alignment.light is None
 
 
 def test_steady_light_is_not_called_anything(tmp_path: Path) -> None:
