@@ -12,10 +12,16 @@ from sidcap.curate.planes import BayerPlanes
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.noise import NoiseModel
 
-_NTH = (16, 4, 1)
+_FIRST_NTH = 8
+"""The fit begins on every eighth tile."""
 _FEWEST_TILES = 24
+_ENOUGH_PX = 0.01
+_ENOUGH_GAIN = 0.003
+"""Where a part of the tiles gives the shift and the gain with these standard deviations, relative for the gain, that
+part is enough: more would say what nobody asks."""
 _MAX_STEPS = 8
 _MAX_STEP_PX = 1.5
+_SMALL_STEP_PX = 0.08
 _SMALL_STEP_SIGMA = 3.0
 """A step this small is the last: the next one would be some 5 % of it."""
 _TURNED_SIGMA = 5.0
@@ -55,16 +61,25 @@ def fit_pair(
     Raises numpy.linalg.LinAlgError where the long has no structure.
     """
     motion, chi2 = Motion(start_px), 1.0
-    for nth in _NTH:
-        for _ in range(_MAX_STEPS):
-            tiles = tiles_of(template, motion)
-            if nth > 1 and len(tiles) < nth * _FEWEST_TILES:
-                break
-            fit = _stepped(template, short, noise, motion, gain, chi2, tiles[::nth])
-            motion, gain, chi2 = fit.motion, fit.gain, fit.chi2
-            if fit.converged:
-                break
+    tiles = tiles_of(template, motion)
+    nth = _FIRST_NTH if len(tiles) >= _FIRST_NTH * _FEWEST_TILES else 1
+    for _ in range(_MAX_STEPS):
+        fit = _stepped(template, short, noise, motion, gain, chi2, tiles[::nth])
+        motion, gain, chi2 = fit.motion, fit.gain, fit.chi2
+        tiles = tiles_of(template, motion)
+        if not fit.converged:
+            continue
+        if nth == 1 or nth < _FIRST_NTH:
+            break
+        nth = _sparsest(fit, nth)
     return fit
+
+
+def _sparsest(fit: Fit, nth: int) -> int:
+    """Of so many tiles one is enough for the fit that ends it, going by one on every ``nth``."""
+    sigmas = np.sqrt(np.diag(fit.covariance))
+    share = max(sigmas[X] / _ENOUGH_PX, sigmas[Y] / _ENOUGH_PX, sigmas[GAIN] / fit.gain / _ENOUGH_GAIN) ** 2 / nth
+    return max(1, min(int(1 / share), nth // 2))
 
 
 def _stepped(
@@ -131,6 +146,8 @@ def _bounded(step: Matrix, covariance: Matrix, gain: float, places_px: Matrix) -
     """The step, no longer than is safe, and whether it is so small that it is the last."""
     reach_px = max(float(np.hypot(*places_px.T).max()), 1.0)
     longest = np.array([_MAX_STEP_PX, _MAX_STEP_PX, np.inf, np.inf, _MAX_STEP_PX / reach_px, _MAX_STEP_PX / reach_px])
-    floor = np.array([0.01, 0.01, 0.005 * gain, 0, 0.01 / reach_px, 0.01 / reach_px])
+    floor = np.array(
+        [_SMALL_STEP_PX, _SMALL_STEP_PX, 0.05 * gain, 0, _SMALL_STEP_PX / reach_px, _SMALL_STEP_PX / reach_px]
+    )
     small = np.abs(step) <= np.maximum(_SMALL_STEP_SIGMA * np.sqrt(np.diag(covariance)), floor)
     return [float(value) for value in np.clip(step, -longest, longest)], bool(small.all())

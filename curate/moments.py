@@ -48,6 +48,8 @@ _TILE = (64, 128)
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
 _LOCAL_MEAN = (5, 5)
+_SCATTER_ROWS = 4
+"""Of so many rows one is looked at for the covariance of the scores: a variance need not be known so well."""
 _DARK_DN = 1e-3
 _TINY = 1e-30
 
@@ -201,58 +203,72 @@ def _sums(
     gain: float,
     chi2: float,
     region: Region,
-) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+) -> tuple[Matrix, ...]:
     """What one tile adds up to, by plane.
 
     (4, 7, 5): instruments, the last being the photosite itself, times columns and residual; (4, 7, 7): covariance of
     the former with the residual; (4, 4): weighted variance of the long's noise, by plane and plane of the long;
     (4, 3): photosites, misfit, structure.
     """
-    levels = template.levels_dn.astype(np.float32)[:, None, None]
     guide = reading.guide(template.guide, region)
     wide = reading.wide(template.white, region)
-    read = guide + reading.rest(template.rest, region)
-    terms = np.stack([read[1], read[2], read[0], wide[0] - guide[0], read[0]])
-    z = np.stack([read[1], read[2], wide[1], wide[2], wide[0], terms[3], template.rest[:, *region]])
-    value, bend, residual = terms[2], terms[3], terms[4]
-    bend *= 1 / _WIDE_PX2
+    _, planes, height, width = wide.shape
+    terms = np.empty((planes, 5, height, width), np.float32)
+    along_x, along_y, value, bend, residual = terms.swapaxes(0, 1)
+    for term, one, other in zip((value, along_x, along_y), guide, reading.rest(template.rest, region), strict=True):
+        np.add(one, other, out=term)
+    np.subtract(wide[0], guide[0], out=bend)
 
-    light = np.stack([cv2.blur(plane, _LOCAL_MEAN) for plane in read[0]]) * levels
-    np.maximum(light, 0, out=light)
-    of_read = (noise.read_noise_e / noise.gain_e_per_dn) ** 2 + _QUANTISATION_DN2
-    of_light = light / noise.gain_e_per_dn + of_read  # variance of the long, DN^2
-    variance = (gain * of_light + (1 - gain) * of_read) / levels**2
-    # and what the noise of the long, as it is read, adds to the residual
+    levels = template.levels_dn.astype(np.float32)[:, None, None]
+    light = np.maximum([cv2.blur(plane, _LOCAL_MEAN) for plane in value], 0)  # over the plane's level
+    in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + _QUANTISATION_DN2) / levels**2
+    light /= noise.gain_e_per_dn * levels  # now its variance
+    # The noise of the short, and that of the long as it is read.
     through = gain**2 * float((reading.kernels[0][0] ** 2).sum())
-    of_light /= levels**2
-    variance += through * of_light
+    variance = light * np.float32(gain + through) + np.float32(1 + through) * in_the_dark
+    of_long = light
+    of_long += in_the_dark
+
     usable = short.usable[region] & template.usable[reading.whole(region)]
     weight = usable / variance
-    np.subtract(short.dn[:, *region] / levels, gain * value, out=residual)
-    for centred in (residual, value):
-        centred -= _mean(centred, weight, (1, 2))
-    weight *= residual**2 < _OUTLIER_SIGMA**2 * max(1.0, chi2) * variance
-    for centred in (residual, value, z[4], z[5]):
-        centred -= _mean(centred, weight, 2)
-        centred -= _mean(centred, weight, 1)
+    np.divide(short.dn[:, *region], levels, out=residual)
+    residual -= np.float32(gain) * value
+    _centre((residual, value, wide[0]), weight, "p")
+    weight *= residual**2 < np.float32(_OUTLIER_SIGMA**2 * max(1.0, chi2)) * variance
+    _centre((residual, value, wide[0]), weight, "pr")
+    _centre((residual, value, wide[0]), weight, "pc")
 
-    weighted = (z * weight).reshape(INSTRUMENTS + 1, 4, -1).transpose(1, 0, 2)
-    moments = weighted @ terms.reshape(5, 4, -1).transpose(1, 2, 0)
-    scatter = (weighted * (residual**2).reshape(4, 1, -1)) @ weighted.transpose(0, 2, 1)
-    of_long = weight.reshape(4, -1) @ of_light.reshape(4, -1).T
+    weighted = np.empty((planes, INSTRUMENTS + 1, height, width), np.float32)
+    instruments = (along_x, along_y, wide[1], wide[2], wide[0], bend, template.rest[:, *region])
+    for index, instrument in enumerate(instruments):
+        np.multiply(instrument, weight, out=weighted[:, index])
+    bend *= 1 / _WIDE_PX2
+    moments = _flat(weighted) @ _flat(terms).swapaxes(1, 2)
+    some = weighted[:, :, ::_SCATTER_ROWS]
+    scatter = _flat(some * residual[:, None, ::_SCATTER_ROWS] ** 2) @ _flat(some).swapaxes(1, 2)
+    scatter *= height / some.shape[2]
     totals = np.stack(
         [
             np.count_nonzero(weight, (1, 2)),
-            (weight * residual**2).sum((1, 2)),
-            (weight * value**2).sum((1, 2)),
+            np.einsum("prc,prc,prc->p", weight, residual, residual),
+            np.einsum("prc,prc,prc->p", weight, value, value),
         ],
         -1,
     )
-    return moments.astype(np.float64), scatter.astype(np.float64), of_long.astype(np.float64), totals.astype(np.float64)
+    sums = moments, scatter, _flat(weight) @ _flat(of_long).T, totals
+    return tuple(part.astype(np.float64) for part in sums)
 
 
-def _mean(image: Image, weight: Image, axis: int | tuple[int, ...]) -> Image:
-    return np.asarray((weight * image).sum(axis, keepdims=True) / np.maximum(weight.sum(axis, keepdims=True), _TINY))
+def _flat(images: Image) -> Image:
+    return images.reshape(*images.shape[:-2], -1)
+
+
+def _centre(images: tuple[Image, ...], weight: Image, of: str) -> None:
+    """Subtract weighted means: of each plane (p), of each of its rows (pr), or of each of its columns (pc)."""
+    shape = tuple(size if axis in of else 1 for axis, size in zip("prc", weight.shape, strict=True))
+    total = np.maximum(np.einsum(f"prc->{of}", weight), _TINY)
+    for image in images:
+        image -= (np.einsum(f"prc,prc->{of}", weight, image) / total).reshape(shape)
 
 
 def _corrections(reading: Reading) -> tuple[Matrix, Matrix, Matrix]:

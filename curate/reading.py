@@ -64,11 +64,9 @@ class Reading:
 
     def rest(self, rest: Image, region: Region) -> Image:
         """Value and slopes, as in `wide`, of what the planes (4, h, w) have beyond the guide."""
-        read = np.empty((3, 4, *(part.stop - part.start for part in region)), np.float32)
-        for index, plane in enumerate(rest):
-            source, crop = _around(plane, region, self._plane_start, _TAPS)
-            for order, kernels in enumerate(self._rest):
-                read[order, index] = _filtered(source, kernels, _TAPS)[crop]
+        source, crop = _around(rest, region, self._plane_start, _TAPS)
+        beneath = np.ascontiguousarray(source).reshape(-1, source.shape[-1])  # one call for all planes
+        read = np.stack([_filtered(beneath, kernels, _TAPS).reshape(source.shape)[:, *crop] for kernels in self._rest])
         read[1:] /= 2
         return read
 
@@ -148,7 +146,7 @@ def _around(image: Image, region: Region, start: tuple[int, int], taps: NDArray[
     before, after = -int(taps[0]), int(taps[-1])
     wide = (slice(part.start + off - before, part.stop + off + after) for part, off in zip(region, start, strict=True))
     inside = slice(before, -after)
-    return image[tuple(wide)], (inside, inside)
+    return image[..., *wide], (inside, inside)
 
 
 def _filtered(source: Image, kernels: Kernels, taps: NDArray[np.int_]) -> Image:

@@ -39,13 +39,13 @@ def judge(
     """Verdict and reasons; ``frame`` is what they call the frame that was registered.
 
     The shift is known to three standard deviations along its worst direction, `SYSTEMATIC_PX` included. Aligned: all of
-    that lies within ``tolerance_px``, for the whole frame; where it is turned or grown, at its corners, too. Misaligned:
-    all of it lies beyond, or more than 1 % of the frame moved or changed on its own.
+    that lies within ``tolerance_px``; where the frame is turned or grown, at its corners, too. Misaligned: all of it
+    lies beyond, or more than 1 % of the frame moved or changed on its own.
 
     Undetermined: neither, or nothing was measured, or the frames differ by more than a shift: the residuals exceed 1.5
-    times the noise, less than 70 % of the frame's structure is in the long; one half of the frame lies more than 0.25
-    px off the other; one frame is softer than the other by more than 0.5 px^2; or the measured ratio is off by more than
-    25 % (a third of a stop: the light changed).
+    times the noise and less than 70 % of the frame's structure is in the long; one half of the frame lies more than
+    0.25 px off the other; one frame is softer than the other by more than 0.5 px^2; or the measured ratio is off by more
+    than 25 % (a third of a stop: the light changed).
 
     ``true_ratio`` is what the shutter times give. A measured ratio that is off by more than 5 % (shutters are no
     better) and five standard deviations is named in the reasons; so is a blur of more than 0.15 px^2.
