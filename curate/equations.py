@@ -28,6 +28,8 @@ simulated pairs, blur of the lens 0.5 and 0.7 px)."""
 _STRAY_SIGMA = 6.0
 _STRAY_PX = 0.3
 _STRAY_GAIN = 0.2
+_STRAY_OUTLIERS = 0.05
+"""Of a still scene it is 1 % at most, for aliasing, in the brightest of lights."""
 _MEDIAN_OF_CHI2 = 0.455
 _TINY = 1e-12
 
@@ -38,6 +40,8 @@ class Equations:
 
     places_px: Matrix
     """(T, 2): centres of the tiles, x and y relative to the frame's centre."""
+    outliers: Matrix
+    """(T,): share of photosites that differ too much from the model to take part."""
     scores: Matrix
     """(T, 4)."""
     slopes: Matrix
@@ -55,6 +59,7 @@ class Equations:
         weights = _divided(slopes, scatter + doubts[..., None] * np.eye(INSTRUMENTS))
         return cls(
             moments.places_px,
+            moments.outliers,
             np.einsum("pka,tpk->ta", weights, moments.scores),
             np.einsum("pka,tpkb->tab", weights, moments.slopes),
             np.einsum("pka,tpkl,plb->tab", weights, moments.scatter, weights),
@@ -63,15 +68,15 @@ class Equations:
 
     def of_tiles(self, which: Which) -> Equations:
         """The equations of some of the tiles."""
-        return Equations(self.places_px[which], self.scores[which], self.slopes[which], self.scatter[which], self.doubt)
+        parts = (self.places_px, self.outliers, self.scores, self.slopes, self.scatter)
+        places, outliers, scores, slopes, scatter = (part[which] for part in parts)
+        return Equations(places, outliers, scores, slopes, scatter, self.doubt)
 
     def together(self) -> Equations:
         """One tile made of all of these."""
-        places, (scores, slopes, scatter) = (
-            self.places_px,
-            (part.sum(0, keepdims=True) for part in (self.scores, self.slopes, self.scatter)),
-        )
-        return Equations(places.mean(0, keepdims=True), scores, slopes, scatter, self.doubt)
+        places, outliers = (part.mean(0, keepdims=True) for part in (self.places_px, self.outliers))
+        scores, slopes, scatter = (part.sum(0, keepdims=True) for part in (self.scores, self.slopes, self.scatter))
+        return Equations(places, outliers, scores, slopes, scatter, self.doubt)
 
     def local_steps(self, step: Matrix) -> Matrix:
         """(T, 4): what a step (6,) of the pair's parameters means for each tile."""
@@ -110,13 +115,14 @@ class Equations:
         return np.einsum("tab,tb->ta", inverse, left), covariance
 
     def strays(self, step: Matrix, gain: float) -> Which:
-        """(T,): which tiles differ from the rest by shift or by gain, beyond doubt."""
+        """(T,): which tiles differ from the rest by shift or by gain beyond doubt, or show something else."""
         deviation, covariance = self.deviations(step)
         shift, of_shift = deviation[:, :2], covariance[:, :2, :2]
         significance = np.einsum("ta,tab,tb->t", shift, np.linalg.pinv(of_shift), shift)
         moved = (np.hypot(*shift.T) > _STRAY_PX) & (significance > _STRAY_SIGMA**2)
         change, of_change = np.abs(deviation[:, GAIN]), np.sqrt(covariance[:, GAIN, GAIN])
-        return np.asarray(moved | ((change > _STRAY_GAIN * gain) & (change > _STRAY_SIGMA * of_change)))
+        changed = (change > _STRAY_GAIN * gain) & (change > _STRAY_SIGMA * of_change)
+        return np.asarray(moved | changed | (self.outliers > _STRAY_OUTLIERS))
 
     def disagreement(self, one: Which, step: Matrix) -> tuple[float, float]:
         """How far the shift of some tiles lies from that of the others, beyond what a step of the pair makes of both.

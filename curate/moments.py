@@ -44,7 +44,10 @@ _WIDE_PX2 = 1.3**2
 _OUTLIER_SIGMA = 6.0
 _QUANTISATION_DN2 = 1 / 12
 _TILE = (64, 128)
-"""Rows and columns of a tile of plane pixels, about: its dozen arrays stay in a second-level cache."""
+"""Most rows and columns of a tile of plane pixels, about: its dozen arrays stay in a second-level cache."""
+_SMALL_TILE = (48, 96)
+_TILES_ACROSS = 6
+"""A small frame has this many tiles a side, as long as they are not too small for free rows and columns."""
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
 _LOCAL_MEAN = (5, 5)
@@ -127,6 +130,8 @@ class Moments:
     """(T, 4, 6, 6): covariance of ``scores`` as the residuals have it (White, Econometrica 48(4), 1980)."""
     pixels: Matrix
     """(T,): how many photosites took part."""
+    outliers: Matrix
+    """(T,): share of the usable photosites that did not, for they differ too much from the model."""
     misfit: Matrix
     """(T,): sum of squared residuals over their variance."""
     structure: Matrix
@@ -138,7 +143,10 @@ def tiles_of(template: Template, motion: Motion) -> list[Tile]:
     height, width = template.usable.shape
     corners = [np.array((x, y)) for x in (-width, width) for y in (-height, height)]
     margin = (REACH_PX + math.ceil(max(abs(shift) for corner in corners for shift in motion.at(corner)))) // 2 + 1
-    rows, columns = (_parts(margin, side - margin, size) for side, size in zip((height, width), _TILE, strict=True))
+    rows, columns = (
+        _parts(margin, side - margin, min(most, max(least, side // _TILES_ACROSS)))
+        for side, least, most in zip((height, width), _SMALL_TILE, _TILE, strict=True)
+    )
     return [
         Tile((row, column), np.array((column.start + column.stop - width, row.start + row.stop - height), np.float64))
         for row in rows
@@ -180,8 +188,13 @@ def measure(
         np.stack(parts) for parts in zip(*(corrections[motion.at(tile.place_px)] for tile in tiles), strict=True)
     )
     moments = project[:, None] @ moments
-    moments[..., :4] -= np.einsum("tpq,tpqkc->tpkc", of_long, products)
-    moments[..., 4] += gain * np.einsum("tpq,tpqk->tpk", of_long, products[..., 2])
+    moments[..., [0, 1, 3]] -= np.einsum("tpq,tpqkc->tpkc", of_long, products[..., [0, 1, 3]])
+    # Value and residual have lost some of their noise to the means of rows and columns.
+    sizes = np.array([[part.stop - part.start for part in tile.region] for tile in tiles])
+    kept = (1 - 1 / sizes).prod(-1)
+    of_centred = kept[:, None, None] * of_long
+    moments[..., 2] -= np.einsum("tpq,tpqk->tpk", of_centred, products[..., 2])
+    moments[..., 4] += gain * np.einsum("tpq,tpqk->tpk", of_centred, products[..., 2])
     # Content moves against the place that is read.
     by_parameter = moments[..., :4] * np.array([-gain, -gain, 1, gain])
     return Moments(
@@ -190,8 +203,9 @@ def measure(
         slopes=by_parameter,
         scatter=project[:, None] @ scatter @ project[:, None].transpose(0, 1, 3, 2),
         pixels=totals[..., 0].sum(-1),
+        outliers=1 - totals[..., 0].sum(-1) / np.maximum(totals[..., 3].sum(-1), 1),
         misfit=totals[..., 1].sum(-1),
-        structure=gain**2 * (totals[..., 2].sum(-1) - np.einsum("tpq,tpq->t", of_long, of_value)),
+        structure=gain**2 * (totals[..., 2].sum(-1) - np.einsum("tpq,tpq->t", of_centred, of_value)),
     )
 
 
@@ -208,7 +222,7 @@ def _sums(
 
     (4, 7, 5): instruments, the last being the photosite itself, times columns and residual; (4, 7, 7): covariance of
     the former with the residual; (4, 4): weighted variance of the long's noise, by plane and plane of the long;
-    (4, 3): photosites, misfit, structure.
+    (4, 4): photosites, misfit, structure, usable photosites.
     """
     guide = reading.guide(template.guide, region)
     wide = reading.wide(template.white, region)
@@ -252,6 +266,7 @@ def _sums(
             np.count_nonzero(weight, (1, 2)),
             np.einsum("prc,prc,prc->p", weight, residual, residual),
             np.einsum("prc,prc,prc->p", weight, value, value),
+            np.full(planes, np.count_nonzero(usable)),
         ],
         -1,
     )

@@ -144,9 +144,11 @@ def _value_and_slopes(
 def _around(image: Image, region: Region, start: tuple[int, int], taps: NDArray[np.int_]) -> tuple[Image, Region]:
     """The part of an image that taps reach from a displaced region, and where in it the region lies."""
     before, after = -int(taps[0]), int(taps[-1])
-    wide = (slice(part.start + off - before, part.stop + off + after) for part, off in zip(region, start, strict=True))
+    rows, columns = (
+        slice(part.start + off - before, part.stop + off + after) for part, off in zip(region, start, strict=True)
+    )
     inside = slice(before, -after)
-    return image[..., *wide], (inside, inside)
+    return image[..., rows, columns], (inside, inside)
 
 
 def _filtered(source: Image, kernels: Kernels, taps: NDArray[np.int_]) -> Image:

@@ -31,7 +31,7 @@ from sidcap.data_manifest.raw import RawFrame
 METHOD = "instrumental Gauss-Newton on raw planes, 2"
 """Name and version of the estimator, for records."""
 
-SIGNIFICANT = 6.0
+SIGNIFICANT = 8.0
 """With fewer standard deviations of common structure than this, nothing is said about the shift."""
 
 CERTAIN_PX = 0.35

@@ -44,8 +44,8 @@ def judge(
 
     Undetermined: neither, or nothing was measured, or the frames differ by more than a shift: the residuals exceed 1.5
     times the noise and less than 70 % of the frame's structure is in the long; one half of the frame lies more than
-    0.25 px off the other; one frame is softer than the other by more than 0.5 px^2; or the measured ratio is off by more
-    than 25 % (a third of a stop: the light changed).
+    0.25 px off the other; one frame is softer than the other by more than 0.5 px^2; or the measured ratio is off by
+    more than 25 % (a third of a stop: the light changed).
 
     ``true_ratio`` is what the shutter times give. A measured ratio that is off by more than 5 % (shutters are no
     better) and five standard deviations is named in the reasons; so is a blur of more than 0.15 px^2.
@@ -157,7 +157,7 @@ def _why_nothing(registration: Registration, frame: str) -> str:
         case Problem.CLIPPED:
             return f"only {registration.usable:.1%} of the frame is neither clipped nor broken: nothing to compare"
         case Problem.FLAT:
-            return "the long shows an even surface: nothing on it could be seen to move"
+            return "an even surface, in the long or in this frame: nothing on it could be seen to move"
         case Problem.DARK:
             return _too_dark(registration.signal_e, registration.sigma_px)
         case Problem.STRANGE:
