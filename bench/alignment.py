@@ -139,6 +139,7 @@ def _random(
             fixed=patterns[seed // len(signals) % len(patterns)],
             lamps=not arguments.no_lamps,
             kind=kind,
+            bounds=False,
         )
 
 

@@ -28,6 +28,7 @@ simulated pairs, blur of the lens 0.5 and 0.7 px)."""
 _STRAY_SIGMA = 6.0
 _STRAY_PX = 0.3
 _STRAY_GAIN = 0.2
+_UNEXPLAINED = 0.15
 _STRAY_OUTLIERS = 0.05
 """Of a still scene it is 1 % at most, for aliasing, in the brightest of lights."""
 _MEDIAN_OF_CHI2 = 0.455
@@ -40,8 +41,8 @@ class Equations:
 
     places_px: Matrix
     """(T, 2): centres of the tiles, x and y relative to the frame's centre."""
-    outliers: Matrix
-    """(T,): share of photosites that differ too much from the model to take part."""
+    foreign: Which
+    """(T,): tiles that show something else than the long does."""
     scores: Matrix
     """(T, 4)."""
     slopes: Matrix
@@ -59,7 +60,7 @@ class Equations:
         weights = _divided(slopes, scatter + doubts[..., None] * np.eye(INSTRUMENTS))
         return cls(
             moments.places_px,
-            moments.outliers,
+            _foreign(moments),
             np.einsum("pka,tpk->ta", weights, moments.scores),
             np.einsum("pka,tpkb->tab", weights, moments.slopes),
             np.einsum("pka,tpkl,plb->tab", weights, moments.scatter, weights),
@@ -68,15 +69,15 @@ class Equations:
 
     def of_tiles(self, which: Which) -> Equations:
         """The equations of some of the tiles."""
-        parts = (self.places_px, self.outliers, self.scores, self.slopes, self.scatter)
-        places, outliers, scores, slopes, scatter = (part[which] for part in parts)
-        return Equations(places, outliers, scores, slopes, scatter, self.doubt)
+        parts = (self.scores, self.slopes, self.scatter)
+        scores, slopes, scatter = (part[which] for part in parts)
+        return Equations(self.places_px[which], self.foreign[which], scores, slopes, scatter, self.doubt)
 
     def together(self) -> Equations:
         """One tile made of all of these."""
-        places, outliers = (part.mean(0, keepdims=True) for part in (self.places_px, self.outliers))
+        places, foreign = self.places_px.mean(0, keepdims=True), np.array([self.foreign.any()])
         scores, slopes, scatter = (part.sum(0, keepdims=True) for part in (self.scores, self.slopes, self.scatter))
-        return Equations(places, outliers, scores, slopes, scatter, self.doubt)
+        return Equations(places, foreign, scores, slopes, scatter, self.doubt)
 
     def local_steps(self, step: Matrix) -> Matrix:
         """(T, 4): what a step (6,) of the pair's parameters means for each tile."""
@@ -114,6 +115,17 @@ class Equations:
         covariance = inverse @ self.scatter[:, :3, :3] @ inverse.transpose(0, 2, 1)
         return np.einsum("tab,tb->ta", inverse, left), covariance
 
+    def typical_step(self) -> Matrix:
+        """The step (6,) of a typical tile: weighted medians of what each says alone. Few that stray do not sway it."""
+        deviation, covariance = self.deviations(np.zeros(6))
+        step = np.zeros(6)
+        for parameter in (X, Y, GAIN):
+            order = np.argsort(deviation[:, parameter])
+            weight = 1 / np.sqrt(np.maximum(covariance[order, parameter, parameter], _TINY))
+            middle = np.searchsorted(weight.cumsum(), weight.sum() / 2)
+            step[parameter] = deviation[order[middle], parameter]
+        return step
+
     def strays(self, step: Matrix, gain: float) -> Which:
         """(T,): which tiles differ from the rest by shift or by gain beyond doubt, or show something else."""
         deviation, covariance = self.deviations(step)
@@ -122,7 +134,7 @@ class Equations:
         moved = (np.hypot(*shift.T) > _STRAY_PX) & (significance > _STRAY_SIGMA**2)
         change, of_change = np.abs(deviation[:, GAIN]), np.sqrt(covariance[:, GAIN, GAIN])
         changed = (change > _STRAY_GAIN * gain) & (change > _STRAY_SIGMA * of_change)
-        return np.asarray(moved | changed | (self.outliers > _STRAY_OUTLIERS))
+        return np.asarray(moved | changed | self.foreign)
 
     def disagreement(self, one: Which, step: Matrix) -> tuple[float, float]:
         """How far the shift of some tiles lies from that of the others, beyond what a step of the pair makes of both.
@@ -156,6 +168,17 @@ class Equations:
         squared = [left[:, axis] ** 2 / np.maximum(self.scatter[:, axis, axis], _TINY) for axis in (X, Y)]
         by_chance = 1 + 2 * 2.34 / math.sqrt(2 * len(left))
         return float(np.median(squared) / _MEDIAN_OF_CHI2 / by_chance)
+
+
+def _foreign(moments: Moments) -> Which:
+    """(T,): tiles of which too much differs from the model to take part, or too little is explained by the long."""
+    pixels = np.maximum(moments.pixels, 1)
+    chi2 = moments.misfit / pixels
+    typical = np.median(chi2)
+    excess = chi2 - typical
+    beyond_doubt = excess > _STRAY_SIGMA * typical * np.sqrt(2 / pixels)
+    unexplained = excess > _UNEXPLAINED * (excess + moments.structure / pixels)
+    return np.asarray((moments.outliers > _STRAY_OUTLIERS) | (beyond_doubt & unexplained))
 
 
 def _divided(slopes: Matrix, scatter: Matrix) -> Matrix:

@@ -126,7 +126,9 @@ def _agreed(equations: Equations, gain: float, turned: bool) -> tuple[Matrix, Ma
 
     The frame turns and grows only where that is beyond doubt, or was so before.
     """
-    stray = np.zeros(len(equations.places_px), bool)
+    stray = equations.strays(equations.typical_step(), gain)
+    if stray.mean() > _MOST_STRAY:
+        stray = np.zeros_like(stray)
     for _ in range(3):
         sound = equations.of_tiles(~stray)
         step, covariance = sound.solve([X, Y, GAIN])

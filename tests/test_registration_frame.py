@@ -1,0 +1,173 @@
+"""What registration says beyond one shift: turning, things that move, blur, far shifts, darks; and how it reads."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shifted_scenes import Mosaic, Pair, Pattern, Scene, expose, in_front_of, make_pair
+
+from sidcap.curate import NoiseModel, Registration, judge, register
+from sidcap.curate.moments import Template
+from sidcap.curate.planes import bayer_planes
+from sidcap.curate.reading import HALF_BAND, Reading
+from sidcap.curate.registration import Guard
+from sidcap.data_manifest.errors import RegistrationError
+from sidcap.data_manifest.words import Verdict
+
+SHAPE = (700, 1050)
+NOISE = NoiseModel(gain_e_per_dn=0.1, read_noise_e=1.9)
+
+
+@cache
+def scene(seed: int = 1, blur_px: float = 0.7, margin_px: int = 32) -> Scene:
+    return Scene(SHAPE, seed, blur_px=blur_px, margin_px=margin_px)
+
+
+def registered(pair: Pair) -> Registration:
+    return register(pair.long, pair.short, ratio=pair.ratio, noise=pair.noise)
+
+
+def exposed(long: Mosaic, short: Mosaic, signal_e: float = 3.0) -> Registration:
+    pair = expose(long, short, signal_e=signal_e, ratio=100, noise=NOISE)
+    return register(pair.long, pair.short, ratio=100, noise=NOISE)
+
+
+@pytest.mark.parametrize("turn_degrees", [0.1, -0.1])
+def test_a_turned_camera_is_named_and_misaligned(turn_degrees: float) -> None:
+    found = exposed(scene().mosaic(), scene().mosaic((0.1, 0.0), turn_degrees=turn_degrees))
+    assert found.rotation_sigma_deg is not None
+    assert found.rotation_deg == pytest.approx(turn_degrees, abs=4 * found.rotation_sigma_deg)
+    assert found.corner_shift_px == pytest.approx(np.radians(0.1) * np.hypot(*SHAPE) / 2, abs=0.15)
+    verdict, reasons = judge(found, true_ratio=100)
+    assert verdict is Verdict.MISALIGNED
+    assert f"degrees {'counter-clockwise' if turn_degrees > 0 else 'clockwise'}: its corners" in reasons[0]
+
+
+def test_a_camera_that_did_not_turn_is_not_said_to() -> None:
+    found = exposed(scene().mosaic(), scene().mosaic((0.3, 0.1)))
+    assert found.rotation_deg == 0
+    assert found.growth == 0
+    assert found.corner_shift_px == pytest.approx(np.hypot(0.3, 0.1), abs=0.06)
+    assert all(cell.shift_px == pytest.approx((0.3, 0.1), abs=5 * cell.sigma_px + 0.02) for cell in found.field)
+    assert len(found.field) > 20
+
+
+def test_a_thing_that_moved_on_its_own_is_named_and_biases_nothing() -> None:
+    thing = scene(2)
+    long = in_front_of(scene().mosaic(), thing.mosaic(), (250, 350), 0.08)
+    short = in_front_of(scene().mosaic((0.1, 0.0)), thing.mosaic((8.0, 5.0)), (258, 355), 0.08)
+    found = exposed(long, short)
+    assert 0.02 < found.moving < 0.3
+    assert found.moving_px == pytest.approx((250, 350), abs=120)
+    assert found.shift_px == pytest.approx((0.1, 0.0), abs=0.05)
+    verdict, reasons = judge(found, true_ratio=100)
+    assert verdict is Verdict.MISALIGNED
+    assert "on its own" in reasons[0]
+    assert "on the left" in reasons[0]
+
+
+def test_a_lamp_that_was_switched_on_is_named() -> None:
+    short = scene().mosaic().copy()
+    short[200:360, 600:900] *= 5
+    verdict, reasons = judge(exposed(scene().mosaic(), short), true_ratio=100)
+    assert verdict is Verdict.MISALIGNED
+    assert "on its own" in reasons[0]
+
+
+@pytest.mark.parametrize(("blur_px", "verdict"), [(0.9, Verdict.ALIGNED), (1.2, Verdict.UNDETERMINED)])
+def test_blur_is_measured_and_told_whose_it_is(blur_px: float, verdict: Verdict) -> None:
+    sharp, soft = scene().mosaic(), scene(1, blur_px).mosaic()
+    added_px2 = blur_px**2 - 0.7**2
+    of_short, of_long = exposed(sharp, soft), exposed(soft, sharp)
+    assert of_short.blur_px2 == pytest.approx(added_px2, abs=0.15 + 0.1 * added_px2)
+    assert of_long.blur_px2 == pytest.approx(-added_px2, abs=0.2 + 0.4 * added_px2)
+    for found, words in (
+        (of_short, "the short is softer than the long"),
+        (of_long, "the long is softer than the short"),
+    ):
+        told, reasons = judge(found, true_ratio=100)
+        assert told is verdict
+        assert (words in " ".join(reasons)) == (abs(found.blur_px2 or 0) > 0.15 + 5 * (found.blur_sigma_px2 or 0))
+
+
+@pytest.mark.parametrize("shift_px", [(120.0, -100.0), (-127.0, 64.3)])
+def test_far_shifts_are_found(shift_px: tuple[float, float]) -> None:
+    found = registered(make_pair(scene(margin_px=136), signal_e=3, shift_px=shift_px))
+    assert found.shift_px == pytest.approx(shift_px, abs=0.1)
+
+
+def test_darks_and_hot_pixels_are_taken_out_and_recorded() -> None:
+    body = Pattern.of_body(3, SHAPE)
+    strong = Pattern(offset_e=8 * body.offset_e, hot_e=2 * body.hot_e)
+    pair = make_pair(scene(), signal_e=2, ratio=100, shift_px=(0.4, -0.2), pattern=strong, noise=NOISE)
+    dark, hot = strong.calibrated(NOISE)
+    plain = register(pair.long, pair.short, ratio=100, noise=NOISE)
+    calibrated = register(pair.long, pair.short, ratio=100, noise=NOISE, dark=(dark, dark), mask=hot)
+    assert plain.guard is Guard.PHOTOSITES
+    assert calibrated.guard is Guard.DARKS
+    assert calibrated.chi2 is not None
+    assert plain.chi2 is not None
+    assert calibrated.chi2 < plain.chi2
+    for found in (plain, calibrated):
+        assert found.shift_px == pytest.approx((0.4, -0.2), abs=4 * (found.sigma_px or 0) + 0.01)
+
+
+@pytest.mark.parametrize(
+    "given_wrong",
+    [
+        {"dark": np.zeros((10, 10), np.float32)},
+        {"mask": np.zeros((10, 10), bool)},
+        {"dark": np.full(SHAPE, np.nan, np.float32)},
+    ],
+)
+def test_a_calibration_that_does_not_fit_is_refused_in_one_line(given_wrong: dict[str, np.ndarray]) -> None:
+    frame = scene().mosaic() * 1000
+    with pytest.raises(RegistrationError) as caught:
+        register(frame, frame, ratio=1, noise=NOISE, **given_wrong)  # type: ignore[arg-type]
+    assert "calibrate" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-9, 9), st.floats(-9, 9))
+def test_what_is_said_of_a_reading_is_what_it_reads(dx: float, dy: float) -> None:
+    """The kernels, from which fixed pattern and noise are taken out, are those of the filters."""
+    reading = Reading((dx, dy))
+    white = np.random.default_rng(1).normal(1, 0.2, (120, 160)).astype(np.float32)
+    guide = cv2.sepFilter2D(white, cv2.CV_32F, HALF_BAND, HALF_BAND)
+    rest = np.stack([(white - guide)[plane // 2 :: 2, plane % 2 :: 2] for plane in range(4)])
+    region = slice(25, 40), slice(30, 60)
+    read, wide = reading.guide(guide, region) + reading.rest(rest, region), reading.wide(white, region)
+    full, of_wide, of_guide, own = reading.kernels
+    down, right = np.floor([-dy, -dx]).astype(int)
+    half = full.shape[-1] // 2
+    for plane in range(4):
+        y, x = 2 * 25 + plane // 2, 2 * 30 + plane % 2
+        window = white[y + down - half : y + down + half + 1, x + right - half : x + right + half + 1]
+        assert read[:, plane, 0, 0] == pytest.approx((full * window).sum((1, 2)), abs=1e-4)
+        assert wide[:, plane, 0, 0] == pytest.approx((of_wide * window).sum((1, 2)), abs=1e-4)
+        assert own is None or window[own] == white[y, x]
+    assert of_guide.sum() == pytest.approx(1)
+
+
+def test_the_long_is_read_without_aliasing() -> None:
+    """A scene well beyond what a colour plane resolves, at the worst of shifts, in light that leaves no other error."""
+    fine = Scene((512, 768), 3, blur_px=0.5)
+    errors = [
+        np.subtract(registered(make_pair(fine, signal_e=400, ratio=10, shift_px=shift_px)).shift_px, shift_px)
+        for shift_px in ((0.5, -0.25), (1.5, -1.0), (0.3, 0.8))
+    ]
+    assert np.abs(errors).max() < 0.015
+
+
+def test_a_template_holds_what_the_planes_held() -> None:
+    planes = bayer_planes((scene().mosaic() * 1000).astype(np.float32), NOISE)
+    template = Template.of(planes)
+    for plane in range(4):
+        held = template.guide[plane // 2 :: 2, plane % 2 :: 2] + template.rest[plane]
+        assert held * template.levels_dn[plane] == pytest.approx(planes.dn[plane], rel=1e-3, abs=1)
