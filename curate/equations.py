@@ -144,17 +144,23 @@ class Equations:
         (here, of_here), (there, of_there) = (self.of_tiles(which).together().deviations(step) for which in (one, ~one))
         apart = here[0, :2] - there[0, :2]
         covariance = of_here[0, :2, :2] + of_there[0, :2, :2]
-        return float(np.hypot(*apart)), math.sqrt(float(apart @ np.linalg.pinv(covariance) @ apart))
+        return float(np.hypot(*apart)), math.sqrt(max(float(apart @ np.linalg.pinv(covariance) @ apart), 0))
+
+    def unevenness(self, step: Matrix) -> tuple[float, float]:
+        """How far single tiles lie off a step of the pair beyond what their noise says: rms per axis, sensor pixels,
+        and how sure that is, standard deviations.
+        """
+        deviation, covariance = self.deviations(step)
+        inverse = np.linalg.pinv(covariance[:, :2, :2])
+        squared = np.einsum("ta,tab,tb->t", deviation[:, :2], inverse, deviation[:, :2])
+        excess = float((squared - 2).sum())
+        information = max(float(np.einsum("taa->", inverse)), _TINY)
+        return math.sqrt(max(excess, 0) / information), excess / math.sqrt(4 * len(squared))
 
     @property
     def _levers(self) -> Matrix:
         """(T, 4, 6): how the local parameters of each tile follow from those of the pair."""
-        levers = np.zeros((len(self.places_px), LOCAL, 6))
-        levers[:, range(LOCAL), range(LOCAL)] = 1
-        x, y = self.places_px.T
-        levers[:, X, ROTATION], levers[:, Y, ROTATION] = -y, x
-        levers[:, X, GROWTH], levers[:, Y, GROWTH] = x, y
-        return levers
+        return levers_at(self.places_px)
 
     def _left(self, step: Matrix) -> Matrix:
         return np.asarray(self.scores - np.einsum("tab,tb->ta", self.slopes, self.local_steps(step)))
@@ -168,6 +174,16 @@ class Equations:
         squared = [left[:, axis] ** 2 / np.maximum(self.scatter[:, axis, axis], _TINY) for axis in (X, Y)]
         by_chance = 1 + 2 * 2.34 / math.sqrt(2 * len(left))
         return float(np.median(squared) / _MEDIAN_OF_CHI2 / by_chance)
+
+
+def levers_at(places_px: Matrix) -> Matrix:
+    """(T, 4, 6): what a step of the pair's parameters does to the local ones at T places (x, y) off the centre."""
+    levers = np.zeros((len(places_px), LOCAL, 6))
+    levers[:, range(LOCAL), range(LOCAL)] = 1
+    x, y = places_px.T
+    levers[:, X, ROTATION], levers[:, Y, ROTATION] = -y, x
+    levers[:, X, GROWTH], levers[:, Y, GROWTH] = x, y
+    return levers
 
 
 def _foreign(moments: Moments) -> Which:

@@ -24,6 +24,7 @@ _MAX_STEP_PX = 1.5
 _SMALL_STEP_PX = 0.08
 _SMALL_STEP_SIGMA = 3.0
 """A step this small is the last: the next one would be some 5 % of it."""
+_FEWEST_TO_TURN = 8
 _TURNED_SIGMA = 5.0
 _MOST_STRAY = 0.5
 
@@ -49,8 +50,14 @@ class Fit:
     """What the tiles say, relative to ``motion`` and ``gain`` less ``step``."""
     step: Matrix
     """(6,): the last step."""
+    freely: Matrix
+    """(6,): the step, were the frame free to turn and grow."""
+    of_freely: Matrix
+    """(6, 6): covariance of that."""
     stray: Which
     """(T,): tiles that moved or changed against the rest of the frame."""
+    torn: bool
+    """More than half of the tiles go their own ways: there is no rest of the frame."""
 
 
 def fit_pair(
@@ -64,7 +71,7 @@ def fit_pair(
     tiles = tiles_of(template, motion)
     nth = _FIRST_NTH if len(tiles) >= _FIRST_NTH * _FEWEST_TILES else 1
     for _ in range(_MAX_STEPS):
-        fit = _stepped(template, short, noise, motion, gain, chi2, tiles[::nth])
+        fit = _stepped(template, short, noise, motion, gain, chi2, _every(nth, tiles))
         motion, gain, chi2 = fit.motion, fit.gain, fit.chi2
         tiles = tiles_of(template, motion)
         if not fit.converged:
@@ -73,6 +80,12 @@ def fit_pair(
             break
         nth = _sparsest(fit, nth)
     return fit
+
+
+def _every(nth: int, tiles: list[Tile]) -> list[Tile]:
+    """One tile in so many, from all rows and columns of the frame alike, the same each time."""
+    order = np.random.default_rng(0).permutation(len(tiles))
+    return [tiles[index] for index in np.sort(order[: -(-len(tiles) // nth)])]
 
 
 def _sparsest(fit: Fit, nth: int) -> int:
@@ -97,8 +110,15 @@ def _stepped(
         raise np.linalg.LinAlgError("no pixel is left")
     equations = Equations.of(moments, motion.shift_px)
     turned = bool(motion.rotation or motion.growth)
-    step, covariance, stray = _agreed(equations, gain, turned)
+    stray, torn = _strays(equations, gain)
     sound = equations.of_tiles(~stray)
+    step, covariance = sound.solve([X, Y, GAIN])
+    freely, of_freely = step, covariance
+    if len(sound.places_px) >= _FEWEST_TO_TURN:
+        freely, of_freely = sound.solve([X, Y, GAIN, ROTATION, GROWTH])
+        sigmas = np.abs(freely[ROTATION:]) / np.sqrt(np.diag(of_freely)[ROTATION:])
+        if turned or sigmas.max() > _TURNED_SIGMA:
+            step, covariance = freely, of_freely
     blurred, of_blur = sound.solve([X, Y, GAIN, BLUR])
     pixels = max(moments.pixels[~stray].sum(), 1)
     bounded, small = _bounded(step, covariance, gain, equations.places_px)
@@ -117,31 +137,25 @@ def _stepped(
         converged=small,
         equations=equations,
         step=step,
+        freely=freely,
+        of_freely=of_freely,
         stray=stray,
+        torn=torn,
     )
 
 
-def _agreed(equations: Equations, gain: float, turned: bool) -> tuple[Matrix, Matrix, Which]:
-    """The step that most tiles agree on, its covariance, and the tiles that do not agree.
-
-    The frame turns and grows only where that is beyond doubt, or was so before.
-    """
+def _strays(equations: Equations, gain: float) -> tuple[Which, bool]:
+    """Tiles that do not go along with the rest; none of them, and True, where most would be such."""
     stray = equations.strays(equations.typical_step(), gain)
-    if stray.mean() > _MOST_STRAY:
-        stray = np.zeros_like(stray)
-    for _ in range(3):
+    for _ in range(2):
+        if stray.mean() > _MOST_STRAY:
+            return np.zeros_like(stray), True
         sound = equations.of_tiles(~stray)
-        step, covariance = sound.solve([X, Y, GAIN])
-        if len(sound.places_px) >= _FEWEST_TILES:
-            freely, of_freely = sound.solve([X, Y, GAIN, ROTATION, GROWTH])
-            sigmas = np.abs(freely[ROTATION:]) / np.sqrt(np.diag(of_freely)[ROTATION:])
-            if turned or sigmas.max() > _TURNED_SIGMA:
-                step, covariance = freely, of_freely
-        found = equations.strays(step, gain)
-        if (found == stray).all() or found.mean() > _MOST_STRAY:
-            break
-        stray = found
-    return step, covariance, stray
+        free = [X, Y, GAIN, ROTATION, GROWTH] if len(sound.places_px) >= _FEWEST_TO_TURN else [X, Y, GAIN]
+        stray = equations.strays(sound.solve(free)[0], gain)
+    if stray.mean() > _MOST_STRAY:
+        return np.zeros_like(stray), True
+    return stray, False
 
 
 def _bounded(step: Matrix, covariance: Matrix, gain: float, places_px: Matrix) -> tuple[list[float], bool]:

@@ -24,7 +24,7 @@ derivatives in the normal equations (Fuller, Measurement Error Models, 1987):
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import cv2
@@ -53,6 +53,8 @@ _CLIPPED_REACH = 1
 _LOCAL_MEAN = (5, 5)
 _SCATTER_ROWS = 4
 """Of so many rows one is looked at for the covariance of the scores: a variance need not be known so well."""
+_LEAST_USABLE = 0.05
+"""A tile of which less than this is neither clipped nor broken says nothing."""
 _DARK_DN = 1e-3
 _TINY = 1e-30
 
@@ -168,7 +170,7 @@ def measure(
     chi2: float,
     tiles: list[Tile],
 ) -> Moments:
-    """The moments of these tiles, where the pair is as ``motion`` and ``gain`` have it.
+    """The moments of these tiles, where the pair is as ``motion`` and ``gain`` have it; of those that can be seen.
 
     ``chi2`` says how much larger than the noise residuals are as a rule: what lies six standard deviations off is left
     out.
@@ -188,25 +190,27 @@ def measure(
         np.stack(parts) for parts in zip(*(corrections[motion.at(tile.place_px)] for tile in tiles), strict=True)
     )
     moments = project[:, None] @ moments
-    moments[..., [0, 1, 3]] -= np.einsum("tpq,tpqkc->tpkc", of_long, products[..., [0, 1, 3]])
-    # Value and residual have lost some of their noise to the means of rows and columns.
+    # All columns have lost some of their noise to the means of rows and columns.
     sizes = np.array([[part.stop - part.start for part in tile.region] for tile in tiles])
     kept = (1 - 1 / sizes).prod(-1)
     of_centred = kept[:, None, None] * of_long
-    moments[..., 2] -= np.einsum("tpq,tpqk->tpk", of_centred, products[..., 2])
+    moments[..., :4] -= np.einsum("tpq,tpqkc->tpkc", of_centred, products)
     moments[..., 4] += gain * np.einsum("tpq,tpqk->tpk", of_centred, products[..., 2])
     # Content moves against the place that is read.
     by_parameter = moments[..., :4] * np.array([-gain, -gain, 1, gain])
-    return Moments(
+    pixels, usable = totals[..., 0].sum(-1), totals[..., 3].sum(-1)
+    seen = usable > _LEAST_USABLE * 4 * sizes.prod(-1)
+    every = Moments(
         places_px=np.stack([tile.place_px for tile in tiles]),
         scores=moments[..., 4],
         slopes=by_parameter,
         scatter=project[:, None] @ scatter @ project[:, None].transpose(0, 1, 3, 2),
-        pixels=totals[..., 0].sum(-1),
-        outliers=1 - totals[..., 0].sum(-1) / np.maximum(totals[..., 3].sum(-1), 1),
+        pixels=pixels,
+        outliers=1 - pixels / np.maximum(usable, 1),
         misfit=totals[..., 1].sum(-1),
         structure=gain**2 * (totals[..., 2].sum(-1) - np.einsum("tpq,tpq->t", of_centred, of_value)),
     )
+    return Moments(*(getattr(every, field.name)[seen] for field in fields(Moments)))
 
 
 def _sums(
@@ -247,10 +251,12 @@ def _sums(
     weight = usable / variance
     np.divide(short.dn[:, *region], levels, out=residual)
     residual -= np.float32(gain) * value
-    _centre((residual, value, wide[0]), weight, "p")
+    columns = (residual, value, along_x, along_y, bend, wide[0])
+    _centre(columns, weight, "p")
     weight *= residual**2 < np.float32(_OUTLIER_SIGMA**2 * max(1.0, chi2)) * variance
-    _centre((residual, value, wide[0]), weight, "pr")
-    _centre((residual, value, wide[0]), weight, "pc")
+    # What a row or a column has in common is free in the model, so it must not count as slope either.
+    _centre(columns, weight, "pr")
+    _centre(columns, weight, "pc")
 
     weighted = np.empty((planes, INSTRUMENTS + 1, height, width), np.float32)
     instruments = (along_x, along_y, wide[1], wide[2], wide[0], bend, template.rest[:, *region])

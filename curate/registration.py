@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.equations import GAIN, GROWTH, ROTATION
+from sidcap.curate.equations import GAIN, GROWTH, ROTATION, levers_at
 from sidcap.curate.fit import Fit, fit_pair
 from sidcap.curate.moments import Template
 from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shift
@@ -28,7 +28,7 @@ from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
 
-METHOD = "instrumental Gauss-Newton on raw planes, 2"
+METHOD = "instrumental Gauss-Newton on raw planes, 3"
 """Name and version of the estimator, for records."""
 
 SIGNIFICANT = 8.0
@@ -103,7 +103,9 @@ class Registration:
     growth_sigma: float | None = None
     """One standard deviation of ``growth``; None where it is 0."""
     corner_shift_px: float | None = None
-    """How far the corner lies off that lies off farthest: shift, rotation and growth together."""
+    corner_sigma_px: float | None = None
+    """How far the corner lies off that lies off farthest, were the frame free to turn and grow, and how well that is
+    known."""
     ratio: float | None = None
     """Exposure of the long over that of the short."""
     ratio_sigma: float | None = None
@@ -128,6 +130,9 @@ class Registration:
     disagreement_px: float | None = None
     disagreement_sigma: float | None = None
     """How far the shift of one half of the frame lies from that of the other, at worst of three ways to halve it."""
+    uneven_px: float | None = None
+    uneven_sigma: float | None = None
+    """How far the parts of the frame lie off the whole beyond their noise, rms per axis, and how sure that is."""
     field: tuple[Cell, ...] = ()
     """The shift over the frame, where it can be told."""
     guard: Guard | None = None
@@ -215,12 +220,9 @@ class Reference:
             return replace(nothing, problem=Problem.CLIPPED)
         start = coarse_shift(self._planes, planes, 1 / ratio, self._noise)
         try:
-            fit = fit_pair(self._template, planes, self._noise, start, 1 / ratio)
+            found = _described(fit_pair(self._template, planes, self._noise, start, 1 / ratio), nothing, ratio)
         except np.linalg.LinAlgError:
-            fit = None
-        if fit is None:
             return replace(nothing, problem=Problem.FLAT)
-        found = _described(fit, nothing, ratio)
         return (
             found if found.ratio is None else replace(found, offset_dn=_offset(self._planes, planes, 1 / found.ratio))
         )
@@ -246,7 +248,7 @@ def _described(fit: Fit, nothing: Registration, ratio: float) -> Registration:
         or _is_chance(fit.gain * ratio, gain_sigma * ratio)
     ):
         return replace(measured, problem=Problem.STRANGE)
-    if not fit.converged:
+    if fit.torn or not fit.converged:
         return replace(measured, problem=Problem.UNSETTLED)
     measured = replace(
         measured,
@@ -284,17 +286,29 @@ def _over_the_frame(fit: Fit, measured: Registration) -> Registration:
     assert measured.size_px is not None  # noqa: S101
     middle = np.array(measured.size_px) / 2
     places = fit.equations.places_px
-    corners = [middle * (x, y) for x in (-1, 1) for y in (-1, 1)]
-    apart = _disagreement(fit)
+    corner_px, corner_sigma_px = _worst_corner(fit, middle)
+    apart, uneven = _disagreement(fit), fit.equations.of_tiles(~fit.stray).unevenness(fit.step)
     return replace(
         measured,
-        corner_shift_px=max(math.hypot(*fit.motion.at(corner)) for corner in corners),
+        corner_shift_px=corner_px,
+        corner_sigma_px=corner_sigma_px,
         moving=float(fit.stray.mean()),
         moving_px=_pair(places[fit.stray].mean(0) + middle) if fit.stray.any() else None,
         disagreement_px=apart[0],
         disagreement_sigma=apart[1],
+        uneven_px=uneven[0],
+        uneven_sigma=uneven[1],
         field=tuple(_cells(fit, middle)),
     )
+
+
+def _worst_corner(fit: Fit, middle: Matrix) -> tuple[float, float]:
+    """How far the corner lies off that lies off farthest, and its standard deviation along the worst direction."""
+    corners = np.array([middle * (x, y) for x in (-1, 1) for y in (-1, 1)])
+    levers = levers_at(corners)[:, :2]
+    shifts = np.array([fit.motion.at(corner) for corner in corners]) + levers @ (fit.freely - fit.step)
+    covariances = levers @ fit.of_freely @ levers.transpose(0, 2, 1)
+    return max(zip(np.hypot(*shifts.T).tolist(), map(_worst, covariances), strict=True))
 
 
 def _disagreement(fit: Fit) -> tuple[float, float]:
@@ -323,7 +337,7 @@ def _cells(fit: Fit, middle: Matrix) -> Iterator[Cell]:
             cell = equations.of_tiles(here).together()
             deviation, covariance = cell.deviations(fit.step)
             sigma_px = _worst(covariance[0, :2, :2])
-            if sigma_px > _CELL_CERTAIN_PX:
+            if not 0 < sigma_px < _CELL_CERTAIN_PX:
                 continue
             place = cell.places_px[0]
             yield Cell(
@@ -361,10 +375,10 @@ def _must_fit(frame: RawFrame | Mosaic, dark: Mosaic | None, mask: NDArray[np.bo
     shape = (frame.mosaic if isinstance(frame, RawFrame) else frame).shape
     for name, given in (("dark frame", dark), ("mask", mask)):
         if given is not None and given.shape != shape:
-            raise RegistrationError(
-                f"the {name} has {given.shape[1]} x {given.shape[0]} pixels, the frames {shape[1]} x {shape[0]}: "
-                "calibrate the body that shot them"
-            )
+            sizes = " and ".join(" x ".join(str(side) for side in reversed(of)) for of in (given.shape, shape))
+            raise RegistrationError(f"{name} and frames have {sizes} pixels: calibrate the body that shot them")
+    if mask is not None and mask.dtype != np.bool_:
+        raise RegistrationError("the mask must be of True and False: calibrate again")
     if dark is not None and not np.isfinite(dark).all():
         raise RegistrationError("the dark frame holds values that are no numbers: calibrate again")
 

@@ -25,6 +25,9 @@ _DARK_E = 5.0
 _MOVING = 0.01
 _SURE = 5.0
 _APART_PX = 0.25
+_UNEVEN_PX = 0.15
+_CORNERS = 2.0
+"""Corners may lie off by so many tolerances where turning is not beyond doubt."""
 _SOFT_PX2 = 0.15
 _BLURRED_PX2 = 0.5
 
@@ -44,8 +47,9 @@ def judge(
 
     Undetermined: neither, or nothing was measured, or the frames differ by more than a shift: the residuals exceed 1.5
     times the noise and less than 70 % of the frame's structure is in the long; one half of the frame lies more than
-    0.25 px off the other; one frame is softer than the other by more than 0.5 px^2; or the measured ratio is off by
-    more than 25 % (a third of a stop: the light changed).
+    0.25 px off the other, or its parts 0.15 px rms off the whole; the corners may lie off by twice the tolerance, since
+    nobody can tell whether the camera turned; one frame is softer than the other by more than 0.5 px^2; or the measured
+    ratio is off by more than 25 % (a third of a stop: the light changed).
 
     ``true_ratio`` is what the shutter times give. A measured ratio that is off by more than 5 % (shutters are no
     better) and five standard deviations is named in the reasons; so is a blur of more than 0.15 px^2.
@@ -70,13 +74,18 @@ def _shift(found: Registration, tolerance_px: float, frame: str) -> tuple[Verdic
     assert found.sigma_px is not None  # noqa: S101
     shift, sigma = math.hypot(*found.shift_px), math.hypot(found.sigma_px, SYSTEMATIC_PX)
     where = f"{frame} lies {_place(found.shift_px)} (uncertainty {sigma:.2g} px)"
+    corner, corner_sigma = found.corner_shift_px or shift, math.hypot(found.corner_sigma_px or sigma, SYSTEMATIC_PX)
     if turned := _turned(found):
-        corner, corner_sigma = found.corner_shift_px or shift, math.hypot(sigma, _corner_sigma_px(found))
         if corner - _SIGMAS * corner_sigma > tolerance_px:
             return Verdict.MISALIGNED, f"{turned}: its corners lie up to {corner:.2f} px off"
         shift, sigma = corner, corner_sigma
         where = f"{where}; {turned}"
     if shift + _SIGMAS * sigma < tolerance_px:
+        if corner + _SIGMAS * corner_sigma > _CORNERS * tolerance_px:
+            return (
+                Verdict.UNDETERMINED,
+                f"{where}, but whether the camera turned cannot be told: corners ± {corner_sigma:.2g} px",
+            )
         return Verdict.ALIGNED, where
     if shift - _SIGMAS * sigma > tolerance_px:
         return Verdict.MISALIGNED, f"{where}: something moved between the frames"
@@ -98,11 +107,6 @@ def _turned(found: Registration) -> str:
     return " and ".join(parts)
 
 
-def _corner_sigma_px(found: Registration) -> float:
-    half_px = math.hypot(*(found.size_px or (0, 0))) / 2
-    return half_px * math.hypot(math.radians(found.rotation_sigma_deg or 0), found.growth_sigma or 0)
-
-
 def _findings(found: Registration, true_ratio: float, frame: str) -> Iterator[tuple[Verdict, str]]:
     """What else there is to say, each with the verdict that it allows at best."""
     if found.moving > 0:
@@ -116,6 +120,11 @@ def _findings(found: Registration, true_ratio: float, frame: str) -> Iterator[tu
             Verdict.UNDETERMINED,
             f"one half of the frame lies {found.disagreement_px:.2f} px off the other: no single shift describes it",
         )
+    if (found.uneven_px or 0) > _UNEVEN_PX and (found.uneven_sigma or 0) > _SURE:
+        yield (
+            Verdict.UNDETERMINED,
+            f"parts of the frame lie {found.uneven_px:.2f} px off the whole: no single shift describes it",
+        )
     blur = found.blur_px2 or 0.0
     if abs(blur) > _SOFT_PX2 + _SURE * (found.blur_sigma_px2 or 0):
         softer = f"{frame} is softer than the long" if blur > 0 else f"the long is softer than {frame}"
@@ -127,7 +136,7 @@ def _findings(found: Registration, true_ratio: float, frame: str) -> Iterator[tu
     doubt = _SURE * (found.ratio_sigma or 0) / true_ratio
     if abs(brighter) > _RATIO_DOUBT + doubt:
         yield (
-            Verdict.UNDETERMINED if abs(brighter) > _RATIO_LIMIT + doubt else Verdict.ALIGNED,
+            Verdict.UNDETERMINED if abs(brighter) > _RATIO_LIMIT else Verdict.ALIGNED,
             f"{frame} is {abs(brighter):.0%} {'brighter' if brighter > 0 else 'darker'} than its shutter time says "
             f"(ratio {found.ratio:.4g} measured, {true_ratio:.4g} expected): the light changed",
         )
