@@ -34,19 +34,24 @@ def decide(
     from sidcap.data_manifest.schema import Decision
     from sidcap.data_manifest.store import Store
 
-    if not why.strip():
+    if not _one_line(why):
         raise UsageError("--why is empty: say in a few words why")
     decision = Decision(
         choice=_choice(accept=accept, reject=reject, withdraw=withdraw),
-        by=(by or "").strip() or getpass.getuser(),
+        by=_one_line(by or "") or getpass.getuser(),
         decided_utc=datetime.now(UTC),
-        why=why,
+        why=_one_line(why),
     )
     decided = append_decision(Store.open(dataset), pairs, decision)
     for pair in decided:
         console.print(f"{pair.frame}: {pair.standing_in_words}", soft_wrap=True, markup=False)
     if json:
         print_json({"pairs": [pair.model_dump(mode="json") for pair in decided]})
+
+
+def _one_line(text: str) -> str:
+    """Without line breaks and what a terminal would take for commands."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 def _choice(*, accept: bool, reject: bool, withdraw: bool) -> Literal["accepted", "rejected", "withdrawn"]:

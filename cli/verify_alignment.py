@@ -40,6 +40,7 @@ _COLOURS = {
     "accepted": "green",
     "rejected": "red",
 }
+_MANY_REASONS = 50
 _MANY_PAIRS = 200
 """Of more pairs than this, the table has only those that cannot be used."""
 
@@ -49,7 +50,8 @@ def verify_alignment(
         list[int] | None, typer.Option(metavar="N", show_default="all", help="Scene to verify; repeat for more.")
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(metavar="PX", min=0.001, help="Largest shift still called aligned, in sensor pixels.")
+        float,
+        typer.Option(metavar="PX", min=0.001, max=100, help="Largest shift still called aligned, in sensor pixels."),
     ] = 0.5,
     again: Annotated[bool, typer.Option("--again", help="Register every pair, also those that are current.")] = False,
     jobs: Annotated[
@@ -65,7 +67,8 @@ def verify_alignment(
     """Measure how far each short lies from its long, and judge: aligned, misaligned or undetermined.
 
     The verdicts are written into the scene files. What was registered before is registered again only where files,
-    calibration or method have changed since. Ends with exit code 3 where a pair is not aligned and nobody accepted it.
+    calibration or method have changed since. Ends with exit code 3 where a pair is not aligned and nobody decided on
+    it, where files are missing, and where a scene is incomplete.
     """
     from sidcap.data_manifest.store import Store
 
@@ -73,6 +76,8 @@ def verify_alignment(
         raise UsageError("--jobs is for this machine, --dask for a cluster: give one of them")
     store = Store.open(dataset)
     scene_ids = scene or store.scene_ids()
+    if not scene_ids:
+        raise UsageError(f"{dataset} has no scenes: shoot some with `sidcap shoot`, or import them")
     verified, failed, interrupted = _verified(store, scene_ids, tolerance, again=again, jobs=jobs, dask=dask)
     scenes = [done.scene for done in verified]
     show_verdicts(scenes)
@@ -92,12 +97,13 @@ def verify_alignment(
     if interrupted:
         complain(
             f"interrupted: {counted(len(scenes), 'scene')} of {len(scene_ids)} are written; "
-            "the same command goes on from there"
+            f"the same command{' without --again' if again else ''} goes on from there"
         )
         raise typer.Exit(INTERRUPTED)
     if failed:
         raise typer.Exit(1)
-    if not all(pair.usable for pair in _pairs(scenes)) or not all(scene.complete for scene in scenes):
+    complete = all(scene.complete for scene in scenes) and not any(done.failed for done in verified)
+    if not (complete and all(pair.usable or pair.standing == "rejected" for pair in _pairs(scenes))):
         raise typer.Exit(NOT_USABLE)
 
 
@@ -151,9 +157,10 @@ def show_verdicts(scenes: list[Scene]) -> None:
     table.columns[0].no_wrap = table.columns[-1].no_wrap = True
     pairs = _pairs(scenes)
     many = len(pairs) > _MANY_PAIRS
+    closing = {scene.closing.frame for scene in scenes if scene.closing}
     for pair in pairs:
         if not (many and pair.usable):
-            table.add_row(*_row(pair))
+            table.add_row(*_row(pair, again=pair.frame in closing))
     if table.row_count:
         console.print(table)
     _show_reasons(pairs)
@@ -169,9 +176,13 @@ def show_verdicts(scenes: list[Scene]) -> None:
 
 
 def _show_reasons(pairs: list[Pair]) -> None:
+    unsound = [pair for pair in pairs if pair.alignment and pair.alignment.verdict is not Verdict.ALIGNED]
+    for pair in unsound[:_MANY_REASONS]:
+        reasons = "; ".join(pair.alignment.reasons if pair.alignment else ()).removeprefix(f"{pair.frame}: ")
+        console.print(f"{pair.frame}: {reasons}", soft_wrap=True, markup=False)
+    if len(unsound) > _MANY_REASONS:
+        console.print(f"and {counted(len(unsound) - _MANY_REASONS, 'pair')} more: the scene files say why")
     for pair in pairs:
-        if pair.alignment and pair.alignment.verdict is not Verdict.ALIGNED:
-            console.print(f"{pair.frame}: {'; '.join(pair.alignment.reasons)}", soft_wrap=True, markup=False)
         if pair.decision:
             console.print(f"{pair.frame}: {pair.standing_in_words}: {pair.decision.why}", soft_wrap=True, markup=False)
 
@@ -190,7 +201,7 @@ def _pairs(scenes: Iterable[Scene]) -> list[Pair]:
     return [pair for scene in scenes for pair in scene.all_pairs]
 
 
-def _row(pair: Pair) -> tuple[str, ...]:
+def _row(pair: Pair, *, again: bool) -> tuple[str, ...]:
     ratio, alignment = pair.ratio, pair.alignment
     measured = f"{ratio.measured:.1f}" if ratio.measured is not None else "-"
     ratios = (f"{ratio.nominal:g}", f"{ratio.true:.1f}", measured)
@@ -198,6 +209,6 @@ def _row(pair: Pair) -> tuple[str, ...]:
         shift = ("-", "-")
     else:
         shift = (f"{math.hypot(*alignment.shift_px):.3f}", f"{alignment.sigma_px or 0:.3f}")
-    name = Path(pair.frame).stem if pair.frame.startswith("short/") else f"{Path(pair.frame).stem} again"
+    name = f"{Path(pair.frame).stem} again" if again else Path(pair.frame).stem
     colour = _COLOURS.get(pair.standing)
     return (name, *ratios, *shift, f"[{colour}]{pair.standing}[/]" if colour else pair.standing)

@@ -71,7 +71,7 @@ def fit_pair(
     tiles = tiles_of(template, motion)
     nth = _FIRST_NTH if len(tiles) >= _FIRST_NTH * _FEWEST_TILES else 1
     for _ in range(_MAX_STEPS):
-        fit = _stepped(template, short, noise, motion, gain, chi2, _every(nth, tiles))
+        fit = _stepped(template, short, noise, motion, gain, chi2, every_nth(nth, tiles))
         motion, gain, chi2 = fit.motion, fit.gain, fit.chi2
         tiles = tiles_of(template, motion)
         if not fit.converged:
@@ -82,7 +82,7 @@ def fit_pair(
     return fit
 
 
-def _every(nth: int, tiles: list[Tile]) -> list[Tile]:
+def every_nth(nth: int, tiles: list[Tile]) -> list[Tile]:
     """One tile in so many, from all rows and columns of the frame alike, the same each time."""
     order = np.random.default_rng(0).permutation(len(tiles))
     return [tiles[index] for index in np.sort(order[: -(-len(tiles) // nth)])]

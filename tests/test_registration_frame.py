@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from shifted_scenes import Mosaic, Pair, Pattern, Scene, expose, in_front_of, make_pair
 
 from sidcap.curate import NoiseModel, Registration, judge, register
-from sidcap.curate.moments import Template
+from sidcap.curate.fit import every_nth
+from sidcap.curate.moments import Template, Tile
 from sidcap.curate.planes import bayer_planes
 from sidcap.curate.reading import HALF_BAND, Reading
 from sidcap.curate.registration import Guard
@@ -35,6 +36,44 @@ def registered(pair: Pair) -> Registration:
 def exposed(long: Mosaic, short: Mosaic, signal_e: float = 3.0) -> Registration:
     pair = expose(long, short, signal_e=signal_e, ratio=100, noise=NOISE)
     return register(pair.long, pair.short, ratio=100, noise=NOISE)
+
+
+def bars(shift_px: float) -> Mosaic:
+    """Upright edges, and a tenth of texture: nearly all that could show a shift is common to whole columns."""
+    x = np.arange(SHAPE[1])
+    period = (np.sin((x - shift_px) / 7) + np.sin((x - shift_px) / 4.3 + 1)) * 0.3
+    return np.asarray(1 + period + 0.12 * (scene().mosaic((shift_px, 0.0)) - 1), np.float32).clip(0.02)
+
+
+@pytest.mark.parametrize("shift_px", [0.65, 1.0])
+def test_upright_edges_do_not_make_a_shift_look_smaller_than_it_is(shift_px: float) -> None:
+    found = exposed(bars(0.0), bars(shift_px), signal_e=10)
+    assert judge(found, true_ratio=100)[0] is not Verdict.ALIGNED
+    if found.shift_px is not None:
+        assert found.shift_px[0] == pytest.approx(shift_px, abs=4 * (found.sigma_px or 0) + 0.02)
+
+
+def test_a_clipped_sky_did_not_move() -> None:
+    long, short = scene().mosaic().copy(), scene().mosaic((0.1, 0.0)).copy()
+    long[:250], short[:250] = 50, 50
+    found = exposed(long, short)
+    assert found.moving == 0
+    assert judge(found, true_ratio=100)[0] is Verdict.ALIGNED
+
+
+def test_half_a_frame_of_something_else_is_never_aligned() -> None:
+    short = scene().mosaic().copy()
+    short[:, :480] = scene(2).mosaic()[:, :480]
+    for signal_e in (1.0, 5.0):
+        assert judge(exposed(scene().mosaic(), short, signal_e), true_ratio=100)[0] is not Verdict.ALIGNED
+
+
+def test_every_part_of_a_wide_frame_is_looked_at() -> None:
+    """Frames with as many tiles across as make a regular stride miss whole columns of them."""
+    tiles = [Tile((slice(0), slice(0)), np.array((column, row), float)) for row in range(20) for column in range(20)]
+    for nth in (2, 3, 4):
+        seen = np.array([tile.place_px for tile in every_nth(nth, tiles)])
+        assert len(set(seen[:, 0])) == len(set(seen[:, 1])) == 20
 
 
 @pytest.mark.parametrize("turn_degrees", [0.1, -0.1])
