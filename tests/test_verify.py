@@ -45,6 +45,20 @@ def test_what_is_current_is_neither_registered_nor_written_again(store: Store) -
     assert store.scene_path(1).stat().st_mtime_ns == written
 
 
+def test_a_short_with_two_longs_is_measured_with_each(store: Store) -> None:
+    scene = store.scene(1)
+    assert scene.closing is not None
+    first, second = scene.pairs
+    to_the_closing_long = first.replace(reference=scene.closing.frame)
+    store.change_scene(1, lambda scene: scene.replace(pairs=(first, to_the_closing_long, second)))
+    done = verify_scene(store, 1)
+    assert counts(done) == (4, 0, 0)
+    one, other, _ = (alignment(pair) for pair in done.scene.pairs)
+    assert one.shift_px != other.shift_px
+    assert one.inputs_sha256 != other.inputs_sha256
+    assert counts(verify_scene(store, 1)) == (0, 4, 0)
+
+
 def test_again_registers_everything_anew(store: Store) -> None:
     first = verify_scene(store, 1)
     again = verify_scene(store, 1, again=True)
