@@ -177,7 +177,8 @@ def _with_measurements(now: Scene, then: Scene, found: Mapping[_Files, Pair]) ->
         new = found.get(_files(pair))
         if new is None or _frames(now, pair) != _frames(then, pair):
             return pair
-        return pair.replace(alignment=new.alignment, ratio=new.ratio)
+        ratio = pair.ratio.replace(measured=new.ratio.measured, measured_sigma=new.ratio.measured_sigma)
+        return pair.replace(alignment=new.alignment, ratio=ratio)
 
     return now.with_pairs(measured)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from textured_datasets import LONG_E, SHAPE, make_dataset, rewrite
 from verification import alignment, counts, error_line, run, when_measured
 
 from sidcap.curate import verify_scene
+from sidcap.curate.measure import Measurement, measure
 from sidcap.curate.registration import Guard
 from sidcap.data_manifest.raw import read_raw
-from sidcap.data_manifest.schema import Measured, Pair, SensorRecord
+from sidcap.data_manifest.schema import Measured, Pair, Scene, SensorRecord
 from sidcap.data_manifest.sensor import DarkMaps
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Verdict
@@ -57,6 +58,22 @@ def test_a_short_with_two_longs_is_measured_with_each(store: Store) -> None:
     assert one.shift_px != other.shift_px
     assert one.inputs_sha256 != other.inputs_sha256
     assert counts(verify_scene(store, 1)) == (0, 4, 0)
+
+
+def test_what_is_written_to_a_ratio_while_its_pair_is_measured_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_another_nominal_ratio(scene: Scene) -> Scene:
+        return scene.with_pairs(lambda pair: pair.replace(ratio=pair.ratio.replace(nominal=21.0)))
+
+    def interrupted(there: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pair, Measurement]]:
+        store.change_scene(1, with_another_nominal_ratio)
+        yield from measure(there, scene, pairs)
+
+    monkeypatch.setattr("sidcap.curate.verify.measure", interrupted)
+    ratios = [pair.ratio for pair in verify_scene(store, 1).scene.pairs]
+    assert [ratio.nominal for ratio in ratios] == [21.0, 21.0]
+    assert all(ratio.measured and ratio.measured_sigma for ratio in ratios)
 
 
 def test_again_registers_everything_anew(store: Store) -> None:
