@@ -42,7 +42,7 @@ class Verified:
     current: int
     """How many had been registered before, with all that would be used now."""
     failed: int
-    """How many could not be registered: a file is missing, or not the one that was recorded."""
+    """How many could not be registered: a file is missing or not the one that was recorded, or memory ran out."""
 
 
 @dataclass(frozen=True)

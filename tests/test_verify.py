@@ -16,8 +16,9 @@ from verification import alignment, counts, error_line, run, when_measured
 
 from sidcap.curate import verify_scene
 from sidcap.curate.measure import Measurement, measure
+from sidcap.curate.photometry import Light, Photometer
 from sidcap.curate.registration import Guard
-from sidcap.data_manifest.raw import read_raw
+from sidcap.data_manifest.raw import RawFrame, read_raw
 from sidcap.data_manifest.schema import Measured, Pair, Scene, SensorRecord
 from sidcap.data_manifest.sensor import DarkMaps
 from sidcap.data_manifest.store import Store
@@ -229,6 +230,34 @@ def test_a_short_that_cannot_be_compared_is_undetermined(
 ) -> None:
     rewrite(store, 1, store.scene(1).pairs[0].frame, content())
     never_aligned(store, words)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "failed"),
+    [
+        (np.linalg.LinAlgError("Singular matrix"), "could not be registered (LinAlgError: Singular matrix)", 0),
+        (cv2.error("OpenCV: error:\n> size\n"), "could not be registered (error: OpenCV: error: > size)", 0),
+        (ValueError("cannot broadcast"), "could not be registered (ValueError: cannot broadcast)", 0),
+        (MemoryError(), "could not be registered (MemoryError)", 1),
+    ],
+    ids=["singular", "opencv", "value", "memory"],
+)
+def test_arithmetic_that_fails_refuses_that_pair_and_no_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str, failed: int
+) -> None:
+    light_on, errors = Photometer.light_on, iter([error])
+
+    def fails_once(self: Photometer, frame: RawFrame, ratio: float) -> Light | None:
+        if (error := next(errors, None)) is not None:
+            raise error
+        return light_on(self, frame, ratio)
+
+    monkeypatch.setattr(Photometer, "light_on", fails_once)
+    done = verify_scene(store, 1)
+    refused, *others = (alignment(pair) for pair in done.scene.all_pairs)
+    assert refused.reasons == (words,)
+    assert [refused.verdict, *(other.verdict for other in others)] == [Verdict.UNDETERMINED, *[Verdict.ALIGNED] * 2]
+    assert done.failed == failed
 
 
 @pytest.mark.parametrize(
