@@ -93,9 +93,11 @@ def frame_record(
 def bring_in(store: Store, kind: Kind, file: Path) -> CalibrationFrame | None:
     """Copy a dark or flat of any folder into the dataset and record it; None where the dataset has it already.
 
-    RawError where it cannot be read, is lit wrongly, or does not say how it was exposed.
+    RawError where it cannot be read, is no Bayer mosaic, is lit wrongly, or does not say how it was exposed.
     """
     frame = read_raw(file)
+    if not frame.is_bayer:
+        raise RawError(f"{file} is no Bayer mosaic, which calibration needs: leave it out")
     digest = sha256_of(file)
     if any(there.sha256 == digest for there in store.calibration().frames):
         return None
