@@ -26,7 +26,7 @@ from sidcap.curate import noise_of_pair
 from sidcap.curate.calibration import METHOD, calibrate, current, groups, piled_up_dn
 from sidcap.curate.dark_shading import DarkStack, glow_dn_per_s
 from sidcap.curate.photon_transfer import Levels, photon_transfer
-from sidcap.data_manifest.calibration_frames import bring_in, frame_record
+from sidcap.data_manifest.calibration_frames import bring_in, frame_record, free_path
 from sidcap.data_manifest.errors import CalibrationError, ManifestError, RawError, RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
@@ -193,6 +193,21 @@ def test_what_was_found_of_the_same_frames_is_current_until_the_frames_differ(ca
 def test_the_same_file_is_brought_in_once(calibrated: Store, tmp_path: Path) -> None:
     again = BODY.write(tmp_path, replace(CAPPED, shutter_s=DARKS_S[0], frame_number=1))
     assert bring_in(calibrated, "dark", again) is None
+
+
+def test_a_frame_brought_in_replaces_no_file(store: Store, tmp_path: Path) -> None:
+    first, second = sorted(darks(tmp_path / "darks", (1 / 32,), 2).iterdir())
+    stray = free_path(store, "dark", ISO, 1 / 30, first.suffix)
+    stray.write_bytes(b"somebody's")
+    with store.claimed(), pytest.raises(ManifestError, match="another sidcap"):
+        bring_in(store, "dark", first)
+    brought_in = [bring_in(store, "dark", path) for path in (first, second)]
+    assert stray.read_bytes() == b"somebody's"
+    assert [frame and store.path(frame.path).read_bytes() for frame in brought_in] == [
+        first.read_bytes(),
+        second.read_bytes(),
+    ]
+    assert len(list(stray.parent.iterdir())) == 3
 
 
 def test_a_calibrated_dataset_is_sound(calibrated: Store) -> None:
