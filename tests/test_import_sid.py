@@ -563,6 +563,21 @@ def test_only_pairs_with_a_verdict_are_listed_where_that_is_asked_for(tmp_path: 
     assert "has no pair" in error_line(run("export", "sid-list", "--split", "val", "--dataset", store.root))
 
 
+def test_a_decision_outweighs_the_verdict_in_what_is_listed(tmp_path: Path) -> None:
+    store = tiny_raw.make_dataset(tmp_path / "set", scenes=(1, 2))
+    for scene, verdict in ((1, Verdict.ALIGNED), (2, Verdict.MISALIGNED)):
+        judged = tiny_raw.alignment(verdict)
+        store.change_scene(
+            scene, lambda scene, judged=judged: scene.with_pairs(lambda pair: pair.replace(alignment=judged))
+        )
+    for scene, choice in (("1", "--reject"), ("2", "--accept")):
+        assert run("decide", scene, choice, "--why", "seen", "--dataset", store.root).exit_code == 0
+    accepted = sid_list([store.scene(2)])
+    assert accepted
+    assert sid_list(store.scenes(), Verdict.ALIGNED) == accepted
+    assert sid_list(store.scenes(), Verdict.MISALIGNED) == ""
+
+
 def test_a_split_is_listed_by_the_first_digit_of_its_scenes(tmp_path: Path) -> None:
     write_list(tmp_path)
     write_list(tmp_path, [row.replace("/0000", "/1000") for row in ROWS], "Sony_test_list.txt")
