@@ -519,7 +519,11 @@ def test_any_list_comes_out_as_it_went_in(rows: list[str]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given((st.text() | st.sampled_from(ROWS).flatmap(lambda row: st.text(row))).filter(lambda line: line.strip()))
+@given(
+    (st.text() | st.sampled_from(ROWS).flatmap(lambda row: st.text(row))).filter(
+        lambda line: line.removeprefix("\ufeff").strip()
+    )
+)
 def test_any_other_line_is_refused_in_one_line(line: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x_list.txt")
@@ -576,6 +580,14 @@ def test_a_decision_outweighs_the_verdict_in_what_is_listed(tmp_path: Path) -> N
     assert accepted
     assert sid_list(store.scenes(), Verdict.ALIGNED) == accepted
     assert sid_list(store.scenes(), Verdict.MISALIGNED) == ""
+
+
+def test_a_list_with_a_byte_order_mark_and_windows_line_ends_comes_out_without(tmp_path: Path) -> None:
+    plain = write_list(tmp_path)
+    rows = plain.read_bytes()
+    plain.write_bytes(b"\xef\xbb\xbf" + rows.replace(b"\n", b"\r\n"))
+    import_sid(tmp_path)
+    assert sid_list(Store.open(tmp_path).scenes()).encode() == rows
 
 
 def test_a_split_is_listed_by_the_first_digit_of_its_scenes(tmp_path: Path) -> None:
