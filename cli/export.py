@@ -24,7 +24,14 @@ def main() -> None:
 @app.command("sid-list")
 def sid_list(
     split: Annotated[Split | None, typer.Option(show_default="all", help="Only the scenes of one split.")] = None,
-    verdict: Annotated[Verdict | None, typer.Option(show_default="all", help="Only pairs with this verdict.")] = None,
+    verdict: Annotated[
+        Verdict | None,
+        typer.Option(
+            show_default="all",
+            help="Only pairs with this verdict. What a person decided outweighs it: accepted pairs count as aligned, "
+            "rejected ones are left out.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", show_default="stdout", help="Where to write it.")
     ] = None,

@@ -191,7 +191,7 @@ def _show_work(verified: list[Verified], failed: list[Failed]) -> None:
     registered, current = sum(done.registered for done in verified), sum(done.current for done in verified)
     line = f"{counted(registered, 'pair')} registered, {current} current"
     if lacking := sum(done.failed for done in verified):
-        line += f", {lacking} failed for want of a file"
+        line += f", {lacking} failed for want of a file or of memory"
     if failed:
         line += f", {counted(len(failed), 'scene')} failed"
     console.print(line)

@@ -42,6 +42,7 @@ _FLATS_UP_TO = 0.7
 _PILED_UP = 0.05
 """A frame of whose photosites so many have one and the same number, in the upper half of the range, is overexposed."""
 _CERTAIN_SIGMA = 3.0
+_CALIBRATION = "calibration/calibration.json"
 
 OnFrame = Callable[[], None]
 
@@ -118,7 +119,8 @@ def calibrate(store: Store, group: Group, on_frame: OnFrame = lambda: None) -> S
     """Compute what a body's frames at one ISO tell, and write it into the dataset; gives what was written.
 
     One frame is decoded at a time. Raises CalibrationError where the frames cannot tell anything, RawError where one
-    cannot be read or is not what it was.
+    cannot be read or is not what it was, or is
+    no Bayer mosaic.
     """
     try:
         record, maps = _measured(store, group, on_frame)
@@ -279,7 +281,7 @@ def _decoded(store: Store, frames: Sequence[Any], on_frame: OnFrame) -> Iterator
             if frame.mosaic.shape != first.mosaic.shape or not np.array_equal(frame.cfa, first.cfa):
                 raise RawError(
                     f"{record.path} is of another size or pattern than {frames[0].path}: take one of them out of "
-                    "calibration/calibration.json"
+                    f"{_CALIBRATION}"
                 )
             yield record, frame
             on_frame()
@@ -290,4 +292,6 @@ def _read(store: Store, record: CalibrationFrame) -> RawFrame:
     frame = read_raw(path)
     if sha256_of(path) != record.sha256:
         raise RawError(f"{record.path} fails its checksum: restore it from a copy")
+    if not frame.is_bayer:
+        raise RawError(f"{record.path} is no Bayer mosaic, which calibration needs: take it out of {_CALIBRATION}")
     return frame

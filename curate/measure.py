@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import cv2
+import numpy as np
+
 from sidcap.curate.known_sensor import dark_dn, noise_of, sensor_of
 from sidcap.curate.photometry import Light, Photometer
 from sidcap.curate.registration import Reference, Registration
@@ -19,6 +22,8 @@ from sidcap.data_manifest.validate import file_problem
 
 _STILL_PX, _STILL_SHARE = 1.0, 0.01
 """Light is told by blocks of 16 pixels, which show other things when more than this is off or moves on its own."""
+_UNFORESEEN = (np.linalg.LinAlgError, ValueError, ArithmeticError, cv2.error, MemoryError)
+"""What arithmetic on a picture that nobody thought of may end in: that pair is refused, and the next one goes on."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Measurement:
     refusal: str = ""
     """Why the frames could not be registered; empty where they were."""
     lacking: bool = False
-    """True where that was for want of a file, or a calibration, that may be put back."""
+    """True where that was for want of a file, or a calibration, that may be put back, or of memory."""
 
 
 class _FileError(RawError):
@@ -44,17 +49,18 @@ class _FileError(RawError):
 def measure(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pair, Measurement]]:
     """Register pairs that have one long. Every file is read, hashed and decoded once; no more than two are in memory.
 
-    Nothing is raised for what is wrong with a file or a calibration: the measurement says it.
+    Nothing is raised for what is wrong with a file or a calibration, or cannot be computed: the measurement says it.
     """
     began = datetime.now(UTC)
     reference = scene.frame(pairs[0].reference)
     try:
         long = _read(store, reference)
         sensor = sensor_of(store, reference.camera, reference.iso.set)
-    except SidcapError as error:
-        yield from ((pair, _refusal(began, error)) for pair in pairs)
+        dark, hot = dark_dn(sensor, reference.exposure.true_s), sensor.hot if sensor else None
+    except (SidcapError, *_UNFORESEEN) as error:
+        refusal = _refusal(began, error)
+        yield from ((pair, refusal) for pair in pairs)
         return
-    dark, hot = dark_dn(sensor, reference.exposure.true_s), sensor.hot if sensor else None
     prepared: _Prepared | None = None
     for pair in pairs:
         source = "unknown"
@@ -68,7 +74,7 @@ def measure(store: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pai
             dark_of_short = dark_dn(sensor, scene.frame(pair.frame).exposure.true_s)
             found = prepared.reference.register(short, ratio=pair.ratio.true, dark=dark_of_short)
             light = prepared.photometer.light_on(short, pair.ratio.true) if _stood_still(found) else None
-        except SidcapError as error:
+        except (SidcapError, *_UNFORESEEN) as error:
             yield pair, _refusal(began, error, source)
         else:
             yield pair, Measurement(began, source, found, light)
@@ -87,9 +93,13 @@ def _stood_still(found: Registration) -> bool:
     return found.shift_px is not None and math.hypot(*found.shift_px) < _STILL_PX and found.moving < _STILL_SHARE
 
 
-def _refusal(began: datetime, error: SidcapError, noise_source: str = "unknown") -> Measurement:
-    lacking = isinstance(error, (_FileError, ManifestError))
-    return Measurement(began, noise_source, refusal=str(error), lacking=lacking)
+def _refusal(began: datetime, error: Exception, noise_source: str = "unknown") -> Measurement:
+    lacking = isinstance(error, (_FileError, ManifestError, MemoryError))
+    reason = str(error)
+    if not isinstance(error, SidcapError):
+        in_one_line = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+        reason = f"could not be registered ({in_one_line})"
+    return Measurement(began, noise_source, refusal=reason, lacking=lacking)
 
 
 def _read(store: Store, frame: Frame) -> RawFrame:

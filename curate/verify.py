@@ -29,6 +29,8 @@ from sidcap.data_manifest.schema import Alignment, Calibration, Frame, Pair, Sce
 from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.words import Verdict
 
+_Files = tuple[str, str]
+
 
 @dataclass(frozen=True)
 class Verified:
@@ -40,7 +42,7 @@ class Verified:
     current: int
     """How many had been registered before, with all that would be used now."""
     failed: int
-    """How many could not be registered: a file is missing, or not the one that was recorded."""
+    """How many could not be registered: a file is missing or not the one that was recorded, or memory ran out."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,14 @@ def verify_scene(store: Store, scene_id: int, tolerance_px: float = TOLERANCE_PX
     nothing is written. Raises ManifestError or UsageError where the file of the scene cannot be read.
     """
     scene, calibration = store.scene(scene_id), store.calibration()
-    inputs = {pair.frame: _inputs_sha256(scene, pair, calibration) for pair in scene.all_pairs}
-    stale = [pair for pair in scene.all_pairs if again or not _is_current(store, scene, pair, inputs[pair.frame])]
-    found: dict[str, Pair] = {}
+    inputs = {_files(pair): _inputs_sha256(scene, pair, calibration) for pair in scene.all_pairs}
+    stale = [pair for pair in scene.all_pairs if again or not _is_current(store, scene, pair, inputs[_files(pair)])]
+    found: dict[_Files, Pair] = {}
     lacking = 0
     for reference in dict.fromkeys(pair.reference for pair in stale):
         for pair, measured in measure(store, scene, [pair for pair in stale if pair.reference == reference]):
             lacking += measured.lacking
-            found[pair.frame] = _recorded(pair, measured, None if measured.lacking else inputs[pair.frame])
+            found[_files(pair)] = _recorded(pair, measured, None if measured.lacking else inputs[_files(pair)])
 
     def with_verdicts(now: Scene) -> Scene:
         return judged(_with_measurements(now, scene, found), tolerance_px)
@@ -159,18 +161,24 @@ def _inputs_sha256(scene: Scene, pair: Pair, calibration: Calibration) -> str:
     return hashlib.sha256(repr(inputs).encode()).hexdigest()
 
 
+def _files(pair: Pair) -> _Files:
+    """What tells a pair from the others of its scene: a short may be compared with more than one long."""
+    return pair.frame, pair.reference
+
+
 def _frames(scene: Scene, pair: Pair) -> tuple[Frame, Frame]:
     return scene.frame(pair.frame), scene.frame(pair.reference)
 
 
-def _with_measurements(now: Scene, then: Scene, found: Mapping[str, Pair]) -> Scene:
+def _with_measurements(now: Scene, then: Scene, found: Mapping[_Files, Pair]) -> Scene:
     """``now`` with what was found in the frames that it still has in common with ``then``."""
 
     def measured(pair: Pair) -> Pair:
-        new = found.get(pair.frame)
-        if new is None or new.reference != pair.reference or _frames(now, pair) != _frames(then, pair):
+        new = found.get(_files(pair))
+        if new is None or _frames(now, pair) != _frames(then, pair):
             return pair
-        return pair.replace(alignment=new.alignment, ratio=new.ratio)
+        ratio = pair.ratio.replace(measured=new.ratio.measured, measured_sigma=new.ratio.measured_sigma)
+        return pair.replace(alignment=new.alignment, ratio=ratio)
 
     return now.with_pairs(measured)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from sidcap.data_manifest.errors import RawError
 from sidcap.data_manifest.naming import seconds_text
 from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
 from sidcap.data_manifest.schema import CalibrationFrame, CameraBody, DarkFrame, Exposure, FlatFrame, Iso
-from sidcap.data_manifest.store import Store, sha256_of, sync_folder
+from sidcap.data_manifest.store import Store, sha256_of, write_atomic
 
 Kind = Literal["dark", "flat"]
 FOLDERS: dict[Kind, str] = {"dark": "calibration/darks", "flat": "calibration/flats"}
@@ -93,37 +93,39 @@ def frame_record(
 def bring_in(store: Store, kind: Kind, file: Path) -> CalibrationFrame | None:
     """Copy a dark or flat of any folder into the dataset and record it; None where the dataset has it already.
 
-    RawError where it cannot be read, is lit wrongly, or does not say how it was exposed.
+    RawError where it cannot be read, is no Bayer mosaic, is lit wrongly, or does not say how it was exposed;
+    ManifestError where another sidcap brings frames home at the time.
     """
     frame = read_raw(file)
-    digest = sha256_of(file)
+    if not frame.is_bayer:
+        raise RawError(f"{file} is no Bayer mosaic, which calibration needs: leave it out")
+    content = file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     if any(there.sha256 == digest for there in store.calibration().frames):
         return None
     if (wrong := wrongly_lit(frame, kind)) is not None:
         raise RawError(f"{file} is no {kind}: {wrong}, or leave it out")
     iso, exposure = _setting_of(frame.exif, file)
-    target = free_path(store, kind, iso.set, exposure.nominal_s, file.suffix)
     exif = frame.exif
-    record = frame_record(
-        kind,
-        frame,
-        path=target.relative_to(store.root).as_posix(),
-        size_bytes=file.stat().st_size,
-        sha256=digest,
-        camera=CameraBody(model=exif.model, serial=exif.serial, firmware=exif.firmware, simulated=exif.simulated),
-        iso=iso,
-        exposure=exposure,
-        start_utc=exif.taken or datetime.fromtimestamp(file.stat().st_mtime, UTC),
-    )
-    part = target.with_name(f".{target.name}.part")
-    shutil.copyfile(file, part)
-    if sha256_of(part) != digest:
-        part.unlink()
-        raise RawError(f"{file} was copied and came out differently: check the disk")
-    part.replace(target)
-    sync_folder(target.parent)
-    store.add_camera(record.camera)
-    store.change_calibration(lambda calibration: calibration.with_frame(record))
+    with store.claimed():  # a name that is free stays so
+        target = free_path(store, kind, iso.set, exposure.nominal_s, file.suffix)
+        record = frame_record(
+            kind,
+            frame,
+            path=target.relative_to(store.root).as_posix(),
+            size_bytes=len(content),
+            sha256=digest,
+            camera=CameraBody(model=exif.model, serial=exif.serial, firmware=exif.firmware, simulated=exif.simulated),
+            iso=iso,
+            exposure=exposure,
+            start_utc=exif.taken or datetime.fromtimestamp(file.stat().st_mtime, UTC),
+        )
+        write_atomic(target, content)
+        if sha256_of(target) != digest:
+            target.unlink()
+            raise RawError(f"{file} was copied and came out differently: check the disk")
+        store.add_camera(record.camera)
+        store.change_calibration(lambda calibration: calibration.with_frame(record))
     return record
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import foreign_raw
 import numpy as np
 import pytest
 from calibrated_body import PARAMETERS, SHOT, CalibratedBody
@@ -14,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from simulated_frames import LONG_S
-from tiny_raw import dng
+from tiny_raw import BLACK_DN, dng
 from typer.testing import CliRunner, Result
 
 from sidcap.capture.simulated.frame import FrameMaker
@@ -23,13 +26,22 @@ from sidcap.curate import noise_of_pair
 from sidcap.curate.calibration import METHOD, calibrate, current, groups, piled_up_dn
 from sidcap.curate.dark_shading import DarkStack, glow_dn_per_s
 from sidcap.curate.photon_transfer import Levels, photon_transfer
-from sidcap.data_manifest.calibration_frames import bring_in
+from sidcap.data_manifest.calibration_frames import bring_in, frame_record, free_path
 from sidcap.data_manifest.errors import CalibrationError, ManifestError, RawError, RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
-from sidcap.data_manifest.schema import BlackLevel, CameraBody, Measured, SensorRecord, WhiteLevel
+from sidcap.data_manifest.schema import (
+    BlackLevel,
+    Calibration,
+    CameraBody,
+    Exposure,
+    Iso,
+    Measured,
+    SensorRecord,
+    WhiteLevel,
+)
 from sidcap.data_manifest.sensor import DarkMaps, Sensor
-from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.validate import validate
 
 ISO = 1600
@@ -181,6 +193,21 @@ def test_what_was_found_of_the_same_frames_is_current_until_the_frames_differ(ca
 def test_the_same_file_is_brought_in_once(calibrated: Store, tmp_path: Path) -> None:
     again = BODY.write(tmp_path, replace(CAPPED, shutter_s=DARKS_S[0], frame_number=1))
     assert bring_in(calibrated, "dark", again) is None
+
+
+def test_a_frame_brought_in_replaces_no_file(store: Store, tmp_path: Path) -> None:
+    first, second = sorted(darks(tmp_path / "darks", (1 / 32,), 2).iterdir())
+    stray = free_path(store, "dark", ISO, 1 / 30, first.suffix)
+    stray.write_bytes(b"somebody's")
+    with store.claimed(), pytest.raises(ManifestError, match="another sidcap"):
+        bring_in(store, "dark", first)
+    brought_in = [bring_in(store, "dark", path) for path in (first, second)]
+    assert stray.read_bytes() == b"somebody's"
+    assert [frame and store.path(frame.path).read_bytes() for frame in brought_in] == [
+        first.read_bytes(),
+        second.read_bytes(),
+    ]
+    assert len(list(stray.parent.iterdir())) == 3
 
 
 def test_a_calibrated_dataset_is_sound(calibrated: Store) -> None:
@@ -349,6 +376,43 @@ def test_a_dark_with_light_and_a_flat_without_are_refused(store: Store, tmp_path
     with pytest.raises(RawError, match=f"is no {kind}"):
         bring_in(store, "dark" if kind == "dark" else "flat", path)
     assert store.calibration().frames == ()
+
+
+def x_trans(path: Path, seed: int) -> Path:
+    """A dark of a camera with another filter array than Bayer's."""
+    mosaic = np.random.default_rng(seed).normal(BLACK_DN, 5, (132, 132)).astype(np.uint16)
+    exif = foreign_raw.exif(ISO, (1, 30), f_number=3.5, shutter_speed=(5, 1))
+    path.write_bytes(dng(mosaic, foreign_raw.X_TRANS, make="FUJIFILM", model="X-T2", exif=exif))
+    return path
+
+
+def test_an_x_trans_dark_is_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(RawError, match="is no Bayer mosaic, which calibration needs"):
+        bring_in(store, "dark", x_trans(tmp_path / "x.dng", 1))
+    assert store.calibration().frames == ()
+
+
+def test_an_x_trans_dark_that_is_recorded_already_is_one_line(store: Store, tmp_path: Path) -> None:
+    folder = store.root / "calibration/darks"
+    folder.mkdir(parents=True)
+    for seed in (1, 2):
+        path = x_trans(folder / f"{seed}.dng", seed)
+        exposure = Exposure(requested_s=None, nominal_s=1 / 30, true_s=1 / 32)
+        record = frame_record(
+            "dark",
+            read_raw(path),
+            path=f"calibration/darks/{path.name}",
+            size_bytes=path.stat().st_size,
+            sha256=sha256_of(path),
+            camera=CameraBody(model="X-T2", serial="1"),
+            iso=Iso(requested=None, set=ISO),
+            exposure=exposure,
+            start_utc=datetime(2026, 1, 2, tzinfo=UTC),
+        )
+        store.change_calibration(partial(Calibration.with_frame, frame=record))
+    (group,) = groups(store)
+    with pytest.raises(RawError, match=r"darks/1\.dng is no Bayer mosaic"):
+        calibrate(store, group)
 
 
 def test_a_file_that_does_not_say_how_it_was_shot_is_refused(store: Store, tmp_path: Path) -> None:

@@ -519,7 +519,11 @@ def test_any_list_comes_out_as_it_went_in(rows: list[str]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given((st.text() | st.sampled_from(ROWS).flatmap(lambda row: st.text(row))).filter(lambda line: line.strip()))
+@given(
+    (st.text() | st.sampled_from(ROWS).flatmap(lambda row: st.text(row))).filter(
+        lambda line: line.removeprefix("\ufeff").strip()
+    )
+)
 def test_any_other_line_is_refused_in_one_line(line: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x_list.txt")
@@ -561,6 +565,29 @@ def test_only_pairs_with_a_verdict_are_listed_where_that_is_asked_for(tmp_path: 
     result = run("export", "sid-list", "--verdict", "misaligned", "--dataset", store.root)
     assert [line.split()[0] for line in result.stdout.splitlines()] == [f"./{spoilt.frame}"]
     assert "has no pair" in error_line(run("export", "sid-list", "--split", "val", "--dataset", store.root))
+
+
+def test_a_decision_outweighs_the_verdict_in_what_is_listed(tmp_path: Path) -> None:
+    store = tiny_raw.make_dataset(tmp_path / "set", scenes=(1, 2))
+    for scene, verdict in ((1, Verdict.ALIGNED), (2, Verdict.MISALIGNED)):
+        judged = tiny_raw.alignment(verdict)
+        store.change_scene(
+            scene, lambda scene, judged=judged: scene.with_pairs(lambda pair: pair.replace(alignment=judged))
+        )
+    for scene, choice in (("1", "--reject"), ("2", "--accept")):
+        assert run("decide", scene, choice, "--why", "seen", "--dataset", store.root).exit_code == 0
+    accepted = sid_list([store.scene(2)])
+    assert accepted
+    assert sid_list(store.scenes(), Verdict.ALIGNED) == accepted
+    assert sid_list(store.scenes(), Verdict.MISALIGNED) == ""
+
+
+def test_a_list_with_a_byte_order_mark_and_windows_line_ends_comes_out_without(tmp_path: Path) -> None:
+    plain = write_list(tmp_path)
+    rows = plain.read_bytes()
+    plain.write_bytes(b"\xef\xbb\xbf" + rows.replace(b"\n", b"\r\n"))
+    import_sid(tmp_path)
+    assert sid_list(Store.open(tmp_path).scenes()).encode() == rows
 
 
 def test_a_split_is_listed_by_the_first_digit_of_its_scenes(tmp_path: Path) -> None:

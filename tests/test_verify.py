@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +15,11 @@ from textured_datasets import LONG_E, SHAPE, make_dataset, rewrite
 from verification import alignment, counts, error_line, run, when_measured
 
 from sidcap.curate import verify_scene
+from sidcap.curate.measure import Measurement, measure
+from sidcap.curate.photometry import Light, Photometer
 from sidcap.curate.registration import Guard
-from sidcap.data_manifest.raw import read_raw
-from sidcap.data_manifest.schema import Measured, Pair, SensorRecord
+from sidcap.data_manifest.raw import RawFrame, read_raw
+from sidcap.data_manifest.schema import Measured, Pair, Scene, SensorRecord
 from sidcap.data_manifest.sensor import DarkMaps
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Verdict
@@ -43,6 +45,36 @@ def test_what_is_current_is_neither_registered_nor_written_again(store: Store) -
     assert counts(second) == (0, 3, 0)
     assert second.scene == first.scene
     assert store.scene_path(1).stat().st_mtime_ns == written
+
+
+def test_a_short_with_two_longs_is_measured_with_each(store: Store) -> None:
+    scene = store.scene(1)
+    assert scene.closing is not None
+    first, second = scene.pairs
+    to_the_closing_long = first.replace(reference=scene.closing.frame)
+    store.change_scene(1, lambda scene: scene.replace(pairs=(first, to_the_closing_long, second)))
+    done = verify_scene(store, 1)
+    assert counts(done) == (4, 0, 0)
+    one, other, _ = (alignment(pair) for pair in done.scene.pairs)
+    assert one.shift_px != other.shift_px
+    assert one.inputs_sha256 != other.inputs_sha256
+    assert counts(verify_scene(store, 1)) == (0, 4, 0)
+
+
+def test_what_is_written_to_a_ratio_while_its_pair_is_measured_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_another_nominal_ratio(scene: Scene) -> Scene:
+        return scene.with_pairs(lambda pair: pair.replace(ratio=pair.ratio.replace(nominal=21.0)))
+
+    def interrupted(there: Store, scene: Scene, pairs: list[Pair]) -> Iterator[tuple[Pair, Measurement]]:
+        store.change_scene(1, with_another_nominal_ratio)
+        yield from measure(there, scene, pairs)
+
+    monkeypatch.setattr("sidcap.curate.verify.measure", interrupted)
+    ratios = [pair.ratio for pair in verify_scene(store, 1).scene.pairs]
+    assert [ratio.nominal for ratio in ratios] == [21.0, 21.0]
+    assert all(ratio.measured and ratio.measured_sigma for ratio in ratios)
 
 
 def test_again_registers_everything_anew(store: Store) -> None:
@@ -198,6 +230,34 @@ def test_a_short_that_cannot_be_compared_is_undetermined(
 ) -> None:
     rewrite(store, 1, store.scene(1).pairs[0].frame, content())
     never_aligned(store, words)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "failed"),
+    [
+        (np.linalg.LinAlgError("Singular matrix"), "could not be registered (LinAlgError: Singular matrix)", 0),
+        (cv2.error("OpenCV: error:\n> size\n"), "could not be registered (error: OpenCV: error: > size)", 0),
+        (ValueError("cannot broadcast"), "could not be registered (ValueError: cannot broadcast)", 0),
+        (MemoryError(), "could not be registered (MemoryError)", 1),
+    ],
+    ids=["singular", "opencv", "value", "memory"],
+)
+def test_arithmetic_that_fails_refuses_that_pair_and_no_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str, failed: int
+) -> None:
+    light_on, errors = Photometer.light_on, iter([error])
+
+    def fails_once(self: Photometer, frame: RawFrame, ratio: float) -> Light | None:
+        if (error := next(errors, None)) is not None:
+            raise error
+        return light_on(self, frame, ratio)
+
+    monkeypatch.setattr(Photometer, "light_on", fails_once)
+    done = verify_scene(store, 1)
+    refused, *others = (alignment(pair) for pair in done.scene.all_pairs)
+    assert refused.reasons == (words,)
+    assert [refused.verdict, *(other.verdict for other in others)] == [Verdict.UNDETERMINED, *[Verdict.ALIGNED] * 2]
+    assert done.failed == failed
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,21 @@ from sidcap.data_manifest.words import Verdict
 
 
 def sid_list(scenes: Iterable[Scene], verdict: Verdict | None = None) -> str:
-    """One line for every pair, split by split, or only for those of one verdict; empty where there is none."""
+    """One line for every pair, split by split, or only for those of one verdict; empty where there is none.
+
+    A person's decision outweighs the verdict: an accepted pair is listed as aligned, a rejected one under no verdict.
+    """
     rows = [
         ((scene.id // 10000, pair.listed.row if pair.listed else 0, pair.frame, pair.reference), _row(scene, pair))
         for scene in scenes
         for pair in scene.pairs
-        if verdict is None or (pair.alignment is not None and pair.alignment.verdict is verdict)
+        if verdict is None or _stands(pair, verdict)
     ]
     return "".join(f"{row}\n" for _, row in sorted(rows))
+
+
+def _stands(pair: Pair, verdict: Verdict) -> bool:
+    return pair.usable if verdict is Verdict.ALIGNED else pair.standing == verdict
 
 
 def _row(scene: Scene, pair: Pair) -> str:

@@ -54,7 +54,7 @@ def read_lists(paths: Iterable[Path]) -> list[ListedPair]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Every line that is not empty, with its number."""
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ManifestError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
