@@ -18,7 +18,8 @@ def decide(store: Store, what: Iterable[str], decision: Decision) -> list[Pair]:
     """Append a decision to each pair of ``what``; gives these pairs as they are written.
 
     A number stands for all pairs of that scene; a file's name, with or without its folder and ending, for the pair of
-    that short or closing long, for both where it is paired with two longs. UsageError, before anything is written, where one of them is not there.
+    that short or closing long, for both where it is paired with two longs. UsageError, before anything is written,
+    where one of them is not there.
     """
     chosen: dict[int, set[str]] = {}
     for text in what:

@@ -392,7 +392,7 @@ def test_an_x_trans_dark_is_refused(store: Store, tmp_path: Path) -> None:
     assert store.calibration().frames == ()
 
 
-def test_an_x_trans_dark_that_is_recorded_already_is_one_line(store: Store, tmp_path: Path) -> None:
+def test_an_x_trans_dark_that_is_recorded_already_is_one_line(store: Store) -> None:
     folder = store.root / "calibration/darks"
     folder.mkdir(parents=True)
     for seed in (1, 2):
