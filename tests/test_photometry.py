@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -77,6 +78,16 @@ def test_what_is_clipped_in_the_long_is_left_out() -> None:
     found = with_lamps.light_on(frame(bright / np.float32(RATIO), 5), RATIO)
     assert found is not None
     assert found.relative == pytest.approx(1, abs=4 * found.sigma)
+
+
+def test_clipped_is_98_percent_of_white_above_black() -> None:
+    """A plateau that the short has not is left out where it is clipped, and told as a difference where it is not."""
+    clipped_dn = 2048 + 0.98 * (WHITE_DN - 2048)
+    for plateau_dn, is_told in ((clipped_dn - 10, True), (clipped_dn + 10, False)):
+        mosaic = frame(texture() * LONG_E, 1).mosaic
+        mosaic[:, :256] = round(plateau_dn)
+        with_plateau = Photometer(replace(frame(texture() * LONG_E, 1), mosaic=mosaic), NOISE)
+        assert (with_plateau.light_on(short(1.0, 5), RATIO) is None) == is_told
 
 
 def test_where_nothing_tells_nothing_is_said() -> None:
