@@ -136,7 +136,7 @@ def _equal_shorts(scene: Scene) -> list[tuple[float, list[_Light]]]:
     for pair in sorted(scene.pairs, key=lambda pair: order.index(pair.frame)):
         frame = scene.frame(pair.frame)
         if light := _light(pair):
-            groups[frame.exposure.nominal_s, frame.iso.set, frame.aperture].append(light)
+            groups[frame.exposure.nominal_s, frame.iso.set, frame.aperture, pair.reference].append(light)
     return [(seconds, lights) for (seconds, *_), lights in groups.items() if len(lights) > 1]
 
 
