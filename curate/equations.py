@@ -29,6 +29,8 @@ _STRAY_SIGMA = 6.0
 _STRAY_PX = 0.3
 _STRAY_GAIN = 0.2
 _UNEXPLAINED = 0.15
+_MISFIT = 0.5
+"""Residuals of a tile vary by less than this, relative to those of others, where the noise model is somewhat wrong."""
 _STRAY_OUTLIERS = 0.05
 """Of a still scene it is 1 % at most, for aliasing, in the brightest of lights."""
 _MEDIAN_OF_CHI2 = 0.455
@@ -192,7 +194,7 @@ def _foreign(moments: Moments) -> Which:
     chi2 = moments.misfit / pixels
     typical = np.median(chi2)
     excess = chi2 - typical
-    beyond_doubt = excess > _STRAY_SIGMA * typical * np.sqrt(2 / pixels)
+    beyond_doubt = excess > np.maximum(_STRAY_SIGMA * np.sqrt(2 / pixels), _MISFIT) * typical
     unexplained = excess > _UNEXPLAINED * (excess + moments.structure / pixels)
     return np.asarray((moments.outliers > _STRAY_OUTLIERS) | (beyond_doubt & unexplained))
 
