@@ -73,6 +73,19 @@ def tethered(
                 warn(line)
 
 
+def planned(tether: Tether, isos: Sequence[int], exposures_s: Sequence[float], repeats: int) -> DarkPlan:
+    """Frames for every ISO and exposure, each with the nearest that the camera offers."""
+    from sidcap.capture.darks import plan_darks
+
+    return plan_darks(
+        isos=isos,
+        exposures_s=exposures_s,
+        repeats=repeats,
+        iso_labels=tether.body.iso_labels(),
+        shutter_labels=tether.body.shutter_labels(),
+    )
+
+
 def there_in(dataset: Path, kind: Kind) -> Sequence[CalibrationFrame]:
     """The dark frames, or flats, of a dataset; none where there is no dataset yet."""
     from sidcap.capture.darks import frames_there

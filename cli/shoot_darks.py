@@ -14,6 +14,7 @@ from sidcap.cli.darkroom import (
     TimeScaleOption,
     check_simulated_options,
     numbers,
+    planned,
     print_outcome,
     ready,
     shoot_plan,
@@ -43,8 +44,6 @@ def shoot_darks(
 
     sidcap shoot-darks --iso 12800,200 --exposures 10,0.1,0.033
     """
-    from sidcap.capture.darks import plan_darks
-
     check_simulated_options(camera, sensor, time_scale)
     isos = numbers("--iso", iso, int)
     exposures_s = numbers("--exposures", exposures, float)
@@ -54,13 +53,7 @@ def shoot_darks(
         without_c_chatter(),
         tethered(camera, dataset, "dark", sensor=sensor, time_scale=scale) as tether,
     ):
-        plan = plan_darks(
-            isos=isos,
-            exposures_s=exposures_s,
-            repeats=repeats,
-            iso_labels=tether.body.iso_labels(),
-            shutter_labels=tether.body.shutter_labels(),
-        )
+        plan = planned(tether, isos, exposures_s, repeats)
         serial = tether.reported.serial
         missing = plan.missing(there_in(dataset, "dark"), serial)
         show_plan(plan, missing, "dark frames")

@@ -14,6 +14,7 @@ from sidcap.cli.darkroom import (
     TimeScaleOption,
     check_simulated_options,
     numbers,
+    planned,
     print_outcome,
     ready,
     shoot_plan,
@@ -69,7 +70,7 @@ def shoot_flats(
         tethered(camera, dataset, "flat", sensor=sensor, time_scale=scale, light_ev=_SIMULATED_LIGHT_EV) as tether,
     ):
         if dry_run and exposures_s is not None:
-            plan = _plan(tether, isos, exposures_s, repeats)
+            plan = planned(tether, isos, exposures_s, repeats)
             show_plan(plan, plan.missing(there_in(dataset, "flat"), tether.reported.serial), "flats")
         else:
             lit = None if yes else "put an evenly and steadily lit surface before the lens, out of focus"
@@ -77,24 +78,12 @@ def shoot_flats(
                 plan = (
                     _metered_plan(tether, store, isos, repeats, scale)
                     if exposures_s is None
-                    else _plan(tether, isos, exposures_s, repeats)
+                    else planned(tether, isos, exposures_s, repeats)
                 )
                 show_plan(plan, plan.missing(there_in(dataset, "flat"), tether.reported.serial), "flats")
                 shoot_plan(tether, store, plan, "flat", time_scale=scale, ask=not yes)
         if json:
             print_outcome(plan, dataset, "flat", tether.reported.serial)
-
-
-def _plan(tether: Tether, isos: list[int], exposures_s: list[float], repeats: int) -> DarkPlan:
-    from sidcap.capture.darks import plan_darks
-
-    return plan_darks(
-        isos=isos,
-        exposures_s=exposures_s,
-        repeats=repeats,
-        iso_labels=tether.body.iso_labels(),
-        shutter_labels=tether.body.shutter_labels(),
-    )
 
 
 def _metered_plan(tether: Tether, store: Store, isos: list[int], repeats: int, time_scale: float) -> DarkPlan:
@@ -111,5 +100,5 @@ def _metered_plan(tether: Tether, store: Store, isos: list[int], repeats: int, t
         found = find_long(
             tether, store, Clock(time_scale), iso=legal, ratios=(), shutter_labels=labels, told=console.print
         )
-        plans.append(_plan(tether, [iso], flat_exposures_s(found, labels), repeats))
+        plans.append(planned(tether, [iso], flat_exposures_s(found, labels), repeats))
     return DarkPlan(settings=tuple(dict.fromkeys(s for plan in plans for s in plan.settings)), repeats=repeats)

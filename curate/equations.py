@@ -81,16 +81,12 @@ class Equations:
         scores, slopes, scatter = (part.sum(0, keepdims=True) for part in (self.scores, self.slopes, self.scatter))
         return Equations(places, foreign, scores, slopes, scatter, self.doubt)
 
-    def local_steps(self, step: Matrix) -> Matrix:
-        """(T, 4): what a step (6,) of the pair's parameters means for each tile."""
-        return np.asarray(self._levers @ step)
-
     def solve(self, free: list[int]) -> tuple[Matrix, Matrix]:
         """The step (6,) that the tiles agree on and its covariance (6, 6); 0 in what is not free.
 
         Raises numpy.linalg.LinAlgError where they do not determine it.
         """
-        levers = self._levers[..., free]
+        levers = levers_at(self.places_px)[..., free]
         normal = np.einsum("tai,tab,tbj->ij", levers, self.slopes, levers)
         spread = np.einsum("tai,tab,tbj->ij", levers, self.scatter, levers)
         if not (np.diag(normal) > 0).all():
@@ -131,9 +127,8 @@ class Equations:
     def strays(self, step: Matrix, gain: float) -> Which:
         """(T,): which tiles differ from the rest by shift or by gain beyond doubt, or show something else."""
         deviation, covariance = self.deviations(step)
-        shift, of_shift = deviation[:, :2], covariance[:, :2, :2]
-        significance = np.einsum("ta,tab,tb->t", shift, np.linalg.pinv(of_shift), shift)
-        moved = (np.hypot(*shift.T) > _STRAY_PX) & (significance > _STRAY_SIGMA**2)
+        shift = deviation[:, :2]
+        moved = (np.hypot(*shift.T) > _STRAY_PX) & (_squared(shift, covariance[:, :2, :2]) > _STRAY_SIGMA**2)
         change, of_change = np.abs(deviation[:, GAIN]), np.sqrt(covariance[:, GAIN, GAIN])
         changed = (change > _STRAY_GAIN * gain) & (change > _STRAY_SIGMA * of_change)
         return np.asarray(moved | changed | self.foreign)
@@ -144,28 +139,24 @@ class Equations:
         Sensor pixels, and standard deviations.
         """
         (here, of_here), (there, of_there) = (self.of_tiles(which).together().deviations(step) for which in (one, ~one))
-        apart = here[0, :2] - there[0, :2]
-        covariance = of_here[0, :2, :2] + of_there[0, :2, :2]
-        return float(np.hypot(*apart)), math.sqrt(max(float(apart @ np.linalg.pinv(covariance) @ apart), 0))
+        apart = here[:, :2] - there[:, :2]
+        squared = _squared(apart, of_here[:, :2, :2] + of_there[:, :2, :2])
+        return float(np.hypot(*apart[0])), math.sqrt(max(float(squared[0]), 0))
 
     def unevenness(self, step: Matrix) -> tuple[float, float]:
         """How far single tiles lie off a step of the pair beyond what their noise says: rms per axis, sensor pixels,
         and how sure that is, standard deviations.
         """
         deviation, covariance = self.deviations(step)
-        inverse = np.linalg.pinv(covariance[:, :2, :2])
-        squared = np.einsum("ta,tab,tb->t", deviation[:, :2], inverse, deviation[:, :2])
+        of_shift = covariance[:, :2, :2]
+        squared = _squared(deviation[:, :2], of_shift)
         excess = float((squared - 2).sum())
-        information = max(float(np.einsum("taa->", inverse)), _TINY)
+        information = max(float(np.einsum("taa->", np.linalg.pinv(of_shift))), _TINY)
         return math.sqrt(max(excess, 0) / information), excess / math.sqrt(4 * len(squared))
 
-    @property
-    def _levers(self) -> Matrix:
-        """(T, 4, 6): how the local parameters of each tile follow from those of the pair."""
-        return levers_at(self.places_px)
-
     def _left(self, step: Matrix) -> Matrix:
-        return np.asarray(self.scores - np.einsum("tab,tb->ta", self.slopes, self.local_steps(step)))
+        local_steps = levers_at(self.places_px) @ step
+        return np.asarray(self.scores - np.einsum("tab,tb->ta", self.slopes, local_steps))
 
     def _unrest(self, step: Matrix) -> float:
         """How much more the tiles scatter than their pixels say: for shifts, median over the median of chi-square.
@@ -186,6 +177,11 @@ def levers_at(places_px: Matrix) -> Matrix:
     levers[:, X, ROTATION], levers[:, Y, ROTATION] = -y, x
     levers[:, X, GROWTH], levers[:, Y, GROWTH] = x, y
     return levers
+
+
+def _squared(shifts: Matrix, covariances: Matrix) -> Matrix:
+    """(T,): shifts (T, 2) in their standard deviations, squared."""
+    return np.asarray(np.einsum("ta,tab,tb->t", shifts, np.linalg.pinv(covariances), shifts))
 
 
 def _foreign(moments: Moments) -> Which:

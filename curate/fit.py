@@ -38,9 +38,9 @@ class Fit:
     """Short over long."""
     covariance: Matrix
     """(6, 6): of shift x and y, gain, blur, rotation, growth; 0 where the fit held one of the last three at 0."""
-    blur_px2: float
-    """Variance per axis that the point spread of the short has beyond that of the long."""
-    blur_sigma_px2: float
+    blur_px2: float | None
+    """Variance per axis that the point spread of the short has beyond that of the long; None where nothing tells."""
+    blur_sigma_px2: float | None
     chi2: float
     """Residual variance over the variance that the noise model predicts."""
     structure: float
@@ -63,7 +63,7 @@ class Fit:
 def fit_pair(
     template: Template, short: BayerPlanes, noise: NoiseModel, start_px: tuple[float, float], gain: float
 ) -> Fit:
-    """Gauss-Newton from ``start_px`` and ``gain``: on a part of the tiles until it stands, then on all of them.
+    """Gauss-Newton from ``start_px`` and ``gain``: on a few tiles until it stands, then on as many as the light needs.
 
     Raises numpy.linalg.LinAlgError where the long has no structure.
     """
@@ -76,7 +76,7 @@ def fit_pair(
         tiles = tiles_of(template, motion)
         if not fit.converged:
             continue
-        if nth == 1 or nth < _FIRST_NTH:
+        if nth < _FIRST_NTH:
             break
         nth = _sparsest(fit, nth)
     return fit
@@ -113,13 +113,11 @@ def _stepped(
     stray, torn = _strays(equations, gain)
     sound = equations.of_tiles(~stray)
     step, covariance = sound.solve([X, Y, GAIN])
-    freely, of_freely = step, covariance
-    if len(sound.places_px) >= _FEWEST_TO_TURN:
-        freely, of_freely = sound.solve([X, Y, GAIN, ROTATION, GROWTH])
-        sigmas = np.abs(freely[ROTATION:]) / np.sqrt(np.diag(of_freely)[ROTATION:])
-        if turned or sigmas.max() > _TURNED_SIGMA:
-            step, covariance = freely, of_freely
-    blurred, of_blur = sound.solve([X, Y, GAIN, BLUR])
+    freely, of_freely = _solved_freely(sound)
+    beyond_doubt = np.abs(freely[ROTATION:]) > _TURNED_SIGMA * np.sqrt(np.diag(of_freely)[ROTATION:])
+    if turned or beyond_doubt.any():
+        step, covariance = freely, of_freely
+    blur_px2, blur_sigma_px2 = _blur(sound)
     pixels = max(moments.pixels[~stray].sum(), 1)
     bounded, small = _bounded(step, covariance, gain, equations.places_px)
     return Fit(
@@ -130,8 +128,8 @@ def _stepped(
         ),
         gain=max(gain + bounded[GAIN], gain / 3),
         covariance=covariance,
-        blur_px2=float(blurred[BLUR]),
-        blur_sigma_px2=float(np.sqrt(of_blur[BLUR, BLUR])),
+        blur_px2=blur_px2,
+        blur_sigma_px2=blur_sigma_px2,
         chi2=float(moments.misfit[~stray].sum() / pixels),
         structure=float(moments.structure[~stray].sum() / pixels),
         converged=small,
@@ -149,13 +147,26 @@ def _strays(equations: Equations, gain: float) -> tuple[Which, bool]:
     stray = equations.strays(equations.typical_step(), gain)
     for _ in range(2):
         if stray.mean() > _MOST_STRAY:
-            return np.zeros_like(stray), True
-        sound = equations.of_tiles(~stray)
-        free = [X, Y, GAIN, ROTATION, GROWTH] if len(sound.places_px) >= _FEWEST_TO_TURN else [X, Y, GAIN]
-        stray = equations.strays(sound.solve(free)[0], gain)
-    if stray.mean() > _MOST_STRAY:
-        return np.zeros_like(stray), True
-    return stray, False
+            break
+        freely, _ = _solved_freely(equations.of_tiles(~stray))
+        stray = equations.strays(freely, gain)
+    torn = bool(stray.mean() > _MOST_STRAY)
+    return (np.zeros_like(stray) if torn else stray), torn
+
+
+def _solved_freely(equations: Equations) -> tuple[Matrix, Matrix]:
+    """The step and its covariance where the frame is free to turn and grow, if there are tiles enough to tell."""
+    turning = [ROTATION, GROWTH] if len(equations.places_px) >= _FEWEST_TO_TURN else []
+    return equations.solve([X, Y, GAIN, *turning])
+
+
+def _blur(equations: Equations) -> tuple[float, float] | tuple[None, None]:
+    """px^2 and its standard deviation; none where the light does not tell, which is no reason to drop the rest."""
+    try:
+        step, covariance = equations.solve([X, Y, GAIN, BLUR])
+    except np.linalg.LinAlgError:
+        return None, None
+    return float(step[BLUR]), float(np.sqrt(covariance[BLUR, BLUR]))
 
 
 def _bounded(step: Matrix, covariance: Matrix, gain: float, places_px: Matrix) -> tuple[list[float], bool]:

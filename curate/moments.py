@@ -31,8 +31,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.planes import BayerPlanes, Planes
-from sidcap.curate.reading import HALF_BAND, REACH_PX, Image, Matrix, Reading, Region
+from sidcap.curate.planes import QUANTISATION_DN2, BayerPlanes, Planes
+from sidcap.curate.reading import HALF_BAND, REACH_PX, WIDE_PX, Image, Matrix, Reading, Region
 from sidcap.data_manifest.noise import NoiseModel
 
 INSTRUMENTS = 6
@@ -40,9 +40,7 @@ INSTRUMENTS = 6
 LOCAL = 4
 """Parameters that a tile can tell: shift along x and y, gain, blur."""
 
-_WIDE_PX2 = 1.3**2
 _OUTLIER_SIGMA = 6.0
-_QUANTISATION_DN2 = 1 / 12
 _TILE = (64, 128)
 """Most rows and columns of a tile of plane pixels, about: its dozen arrays stay in a second-level cache."""
 _SMALL_TILE = (48, 96)
@@ -56,6 +54,7 @@ _SCATTER_ROWS = 4
 _LEAST_USABLE = 0.05
 """A tile of which less than this is neither clipped nor broken says nothing."""
 _DARK_DN = 1e-3
+_ROUNDING = 1e-6
 _TINY = 1e-30
 
 
@@ -76,8 +75,12 @@ class Template:
 
     @classmethod
     def of(cls, long: BayerPlanes) -> Template:
+        """Raises numpy.linalg.LinAlgError where the long is constant."""
         known = long.usable.astype(np.uint8)
-        levels = [max(cv2.mean(plane, known)[0], _DARK_DN) for plane in long.dn]
+        means, deviations = np.array([cv2.meanStdDev(plane, mask=known) for plane in long.dn])[..., 0, 0].T
+        levels = np.maximum(means, _DARK_DN)
+        if (deviations <= _ROUNDING * levels).all():
+            raise np.linalg.LinAlgError("the long is constant")
         height, width = known.shape
         white = np.empty((2 * height, 2 * width), np.float32)
         for index, (plane, level) in enumerate(zip(long.dn, levels, strict=True)):
@@ -87,7 +90,7 @@ class Template:
         rest = np.stack([beyond[index // 2 :: 2, index % 2 :: 2] for index in range(4)])
         window = np.ones((2 * _CLIPPED_REACH + 1, 2 * _CLIPPED_REACH + 1), np.uint8)
         usable = cv2.erode(known, window).astype(np.bool_)
-        return cls(np.array(levels), white, guide, rest, usable)
+        return cls(levels, white, guide, rest, usable)
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,7 @@ def _sums(
 
     levels = template.levels_dn.astype(np.float32)[:, None, None]
     light = np.maximum([cv2.blur(plane, _LOCAL_MEAN) for plane in value], 0)  # over the plane's level
-    in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + _QUANTISATION_DN2) / levels**2
+    in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + QUANTISATION_DN2) / levels**2
     light /= noise.gain_e_per_dn * levels  # now its variance
     # The noise of the short, and that of the long as it is read.
     through = gain**2 * float((reading.kernels[0][0] ** 2).sum())
@@ -262,7 +265,7 @@ def _sums(
     instruments = (along_x, along_y, wide[1], wide[2], wide[0], bend, template.rest[:, *region])
     for index, instrument in enumerate(instruments):
         np.multiply(instrument, weight, out=weighted[:, index])
-    bend *= 1 / _WIDE_PX2
+    bend *= 1 / WIDE_PX**2
     moments = _flat(weighted) @ _flat(terms).swapaxes(1, 2)
     some = weighted[:, :, ::_SCATTER_ROWS]
     scatter = _flat(some * residual[:, None, ::_SCATTER_ROWS] ** 2) @ _flat(some).swapaxes(1, 2)
@@ -300,7 +303,7 @@ def _corrections(reading: Reading) -> tuple[Matrix, Matrix, Matrix]:
     short and plane of the long; (4, 4): and to the value squared.
     """
     full, wide, guide, own = reading.kernels
-    columns = np.stack([full[1], full[2], full[0], (wide[0] - guide) / _WIDE_PX2])
+    columns = np.stack([full[1], full[2], full[0], (wide[0] - guide) / WIDE_PX**2])
     instruments = np.stack([full[1], full[2], wide[1], wide[2], wide[0], wide[0] - guide])
     project = np.concatenate([np.eye(INSTRUMENTS), np.zeros((INSTRUMENTS, 1))], 1)
     if own is not None:

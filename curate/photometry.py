@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sidcap.curate.planes import CLIPPED
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
 
@@ -25,8 +26,6 @@ METHOD = "light by blocks, 2"
 
 _BLOCK = 8
 """Photosites of a plane along the side of a block."""
-_CLIPPED = 0.98
-"""Of white, both above black, as registration takes it."""
 _UNLIKE = 0.03
 """When so much of the large structures is not in the long, something else than the light has changed. Below that, an
 object on a twentieth of the frame can feign a change of light of 4 % at worst (by Cauchy and Schwarz). Dark
@@ -88,7 +87,7 @@ def _blocks(frame: RawFrame) -> Blocks:
 
 def _unclipped(frame: RawFrame) -> NDArray[np.bool_]:
     """(h, w): blocks in which no photosite of any plane is clipped."""
-    limits_dn = [black + _CLIPPED * (frame.white.dn - black) for black in frame.black.per_plane_dn]
+    limits_dn = [black + CLIPPED * (frame.white.dn - black) for black in frame.black.per_plane_dn]
     planes = zip(_planes(frame), limits_dn, strict=True)
     clipped = sum(_reduced((plane >= limit).astype(np.float32)) for plane, limit in planes)
     return np.asarray(clipped == 0)

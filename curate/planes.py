@@ -18,11 +18,13 @@ Planes = NDArray[np.float32]
 SEARCH_PX = 128
 """The coarse search finds shifts up to this many sensor pixels along each axis."""
 
-_CLIPPED = 0.98
+CLIPPED = 0.98
+"""Of white, both above black: photosites from here on are not to be believed."""
 _HOT_SIGMA = 5.0
 _BIN_PX = 4
 _GLARE_SIGMA = 6.0
-_QUANTISATION_DN2 = np.float32(1 / 12)
+QUANTISATION_DN2 = np.float32(1 / 12)
+"""Variance of rounding to whole DN."""
 _DARK_SHADING = (33, 33)
 _STANDS_OUT = 4.0
 _SHADING = (17, 17)
@@ -57,7 +59,7 @@ def bayer_planes(
         if isinstance(frame, RawFrame):
             black = frame.black.per_plane_dn[index]
             np.subtract(photosites, np.float32(black), out=plane, dtype=np.float32)
-            usable &= plane < _CLIPPED * (frame.white.dn - black)
+            usable &= plane < CLIPPED * (frame.white.dn - black)
         else:
             finite = np.isfinite(photosites)
             plane[:] = np.where(finite, photosites, photosites.max(where=finite, initial=0))
@@ -92,7 +94,7 @@ def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: Nois
     ceiling = expected.max(where=long_usable, initial=0)
     glare = ceiling + _GLARE_SIGMA * float(np.sqrt(noise.variance_dn2(ceiling)))
     short_usable &= _mean(short_a, short_b) < glare
-    weight = np.float32(1) / (noise.variance_dn2(expected) + _QUANTISATION_DN2)
+    weight = np.float32(1) / (noise.variance_dn2(expected) + QUANTISATION_DN2)
     short_spectra = [_spectrum(_detail(image, short_usable) * weight) for image in (short_a, short_b)]
     long_spectra = [_spectrum(_detail(image, long_usable)) for image in (long_b, long_a)]
     products = [cv2.mulSpectrums(*spectra, 0, conjB=True) for spectra in zip(short_spectra, long_spectra, strict=True)]

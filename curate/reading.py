@@ -29,9 +29,9 @@ HALF_BAND = np.array([-1, 4, 10, 4, -1]) / 16
 REACH_PX = 10
 """Sensor pixels around a place within which everything that is read lies."""
 
-_WIDE_PX = 1.3
-"""Standard deviation of the Gaussian through which the quiet instruments look: with the readings themselves it makes
-nine tenths of what any linear filter could make of a long that is noisy itself."""
+WIDE_PX = 1.3
+"""Standard deviation of the Gaussian through which the quiet instruments look: wide enough to quieten a long that is
+noisy itself, and narrow enough to show where its edges lie."""
 
 _TAPS = np.arange(-3, 5)
 _WIDE_TAPS = np.arange(-4, 6)
@@ -47,7 +47,7 @@ class Reading:
         self._plane_start = math.floor(self._place[0] / 2), math.floor(self._place[1] / 2)
         fractions = [place - start for place, start in zip(self._place, self._start, strict=True)]
         self._guide = _value_and_slopes(_sinc, _TAPS, fractions)
-        self._wide = _value_and_slopes(_gaussian(_WIDE_PX), _WIDE_TAPS, fractions)
+        self._wide = _value_and_slopes(_gaussian(WIDE_PX), _WIDE_TAPS, fractions)
         fractions = [place / 2 - start for place, start in zip(self._place, self._plane_start, strict=True)]
         self._rest = _value_and_slopes(_sinc, _TAPS, fractions)
 

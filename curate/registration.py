@@ -14,12 +14,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.equations import GAIN, GROWTH, ROTATION, levers_at
+from sidcap.curate.equations import GAIN, GROWTH, ROTATION, Equations, levers_at
 from sidcap.curate.fit import Fit, fit_pair
 from sidcap.curate.moments import Template
 from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shift
@@ -198,7 +199,10 @@ class Reference:
         self._dark = dark
         self._mask = mask
         self._planes = bayer_planes(long, noise, dark, mask)
-        self._template = Template.of(self._planes)
+
+    @cached_property
+    def _template(self) -> Template:
+        return Template.of(self._planes)
 
     def register(self, short: RawFrame | Mosaic, *, ratio: float, dark: Mosaic | None = None) -> Registration:
         """Register ``short``, with a dark frame of its own, against this frame; everything as in `register`."""
@@ -223,9 +227,9 @@ class Reference:
             found = _described(fit_pair(self._template, planes, self._noise, start, 1 / ratio), nothing, ratio)
         except np.linalg.LinAlgError:
             return replace(nothing, problem=Problem.FLAT)
-        return (
-            found if found.ratio is None else replace(found, offset_dn=_offset(self._planes, planes, 1 / found.ratio))
-        )
+        if found.ratio is None:
+            return found
+        return replace(found, offset_dn=_offset(self._planes, planes, 1 / found.ratio))
 
 
 def _described(fit: Fit, nothing: Registration, ratio: float) -> Registration:
@@ -287,7 +291,8 @@ def _over_the_frame(fit: Fit, measured: Registration) -> Registration:
     middle = np.array(measured.size_px) / 2
     places = fit.equations.places_px
     corner_px, corner_sigma_px = _worst_corner(fit, middle)
-    apart, uneven = _disagreement(fit), fit.equations.of_tiles(~fit.stray).unevenness(fit.step)
+    sound = fit.equations.of_tiles(~fit.stray)
+    apart, uneven = _disagreement(sound, fit.step), sound.unevenness(fit.step)
     return replace(
         measured,
         corner_shift_px=corner_px,
@@ -311,15 +316,14 @@ def _worst_corner(fit: Fit, middle: Matrix) -> tuple[float, float]:
     return max(zip(np.hypot(*shifts.T).tolist(), map(_worst, covariances), strict=True))
 
 
-def _disagreement(fit: Fit) -> tuple[float, float]:
+def _disagreement(sound: Equations, step: Matrix) -> tuple[float, float]:
     """The worst of left against right, top against bottom, and one diagonal against the other.
 
     Rotation and growth are taken into account. (0, 0) where there are too few tiles.
     """
-    sound = fit.equations.of_tiles(~fit.stray)
     x, y = sound.places_px.T
     halves = [half for half in (x > 0, y > 0, x * y > 0) if 2 <= half.sum() <= half.size - 2]
-    return max((sound.disagreement(half, fit.step) for half in halves), key=lambda apart: apart[1], default=(0.0, 0.0))
+    return max((sound.disagreement(half, step) for half in halves), key=lambda apart: apart[1], default=(0.0, 0.0))
 
 
 def _cells(fit: Fit, middle: Matrix) -> Iterator[Cell]:
