@@ -4,7 +4,7 @@ Importing this imports torch; the command line does so only where it needs it.
 """
 
 from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, load_network, read_state
-from sidcap.model.config import DeviceChoice, TrainConfig
+from sidcap.model.config import PRESETS, DeviceChoice, InputConfig, Preset, TrainConfig
 from sidcap.model.data import LeftOut
 from sidcap.model.evaluation import Evaluation, Score, evaluate
 from sidcap.model.events import (
@@ -27,14 +27,17 @@ __all__ = [
     "CHECKPOINT_NAME",
     "DEPTHS",
     "PLANES",
+    "PRESETS",
     "CheckpointSaved",
     "Decoded",
     "DeviceChoice",
     "EpochDone",
     "Evaluation",
     "Event",
+    "InputConfig",
     "LeftOut",
     "Levels",
+    "Preset",
     "RunState",
     "SampleWritten",
     "Score",

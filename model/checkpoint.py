@@ -7,6 +7,7 @@ and ``adam.<parameter>.<exp_avg|exp_avg_sq|step>``; its metadata hold a `RunStat
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import Field, ValidationError
@@ -29,11 +30,15 @@ class RunState(Record):
 
     config: TrainConfig
     data_sha256: str
-    """`Selection.fingerprint` of the pairs it is trained on."""
-    scenes: int = Field(gt=0)
-    """Steps in an epoch."""
+    """`Selection.fingerprint` of the pairs it is trained on; empty for weights that were imported."""
+    scenes: int = Field(ge=0)
+    """Crops in an epoch; 0 for weights that were imported."""
     step: int = Field(default=0, ge=0)
     """Crops the network has learned from."""
+    imported_from: str = ""
+    """The file that the weights come from, where sidcap did not train them."""
+    cfa: Literal["bayer", "x-trans"] = "bayer"
+    """What the network takes: 4 planes of a Bayer mosaic, or 9 of an X-Trans mosaic."""
     loss_sum: float = 0.0
     """Sum of the losses since the last whole epoch."""
     made_with: str = Field(default_factory=program)
@@ -41,7 +46,12 @@ class RunState(Record):
     @property
     def epoch(self) -> int:
         """Whole epochs done."""
-        return self.step // self.scenes
+        return self.step // self.scenes if self.scenes else 0
+
+    def network(self) -> UNet:
+        """A network of this state's kind, with its first weights."""
+        planes, subpixels = (4, 2) if self.cfa == "bayer" else (9, 3)
+        return UNet(self.config.depth, planes=planes, subpixels=subpixels, seed=self.config.seed)
 
 
 def save_checkpoint(run: Path, network: UNet, optimizer: torch.optim.Adam, state: RunState) -> Path:
@@ -76,7 +86,7 @@ def load_network(run: Path, device: torch.device | str = "cpu") -> UNet:
 
     TrainingError where there is no checkpoint or it does not fit the depth it names; never random weights.
     """
-    network = UNet(read_state(run).config.depth)
+    network = read_state(run).network()
     _load(run / CHECKPOINT_NAME, network, None)
     network.eval()
     return network.place(device)

@@ -197,7 +197,7 @@ class Crops:
     def __call__(self, epoch: int, index: int) -> Crop:
         """Crop ``index`` of ``epoch``."""
         _, pixels, place = self.where(epoch, index)
-        return cut(pixels, place, self._config.patch, keep_negatives=self._config.keep_negatives)
+        return cut(pixels, place, self._config.patch, keep_negatives=self._config.input.keep_negatives)
 
     def where(self, epoch: int, index: int) -> tuple[AlignedPair, OpenPair, Place]:
         """Where crop ``index`` of ``epoch`` is cut out."""

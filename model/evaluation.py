@@ -125,7 +125,7 @@ class _Pictures:
 
 def _pictures(store: Store, pixels: OpenPair, pair: AlignedPair, network: UNet, config: TrainConfig) -> _Pictures:
     raw = store.path(pair.short.path)
-    planes = amplify(pixels.mosaic.planes, pixels.levels, pixels.ratio, keep_negatives=config.keep_negatives)
+    planes = amplify(pixels.mosaic.planes, pixels.levels, pixels.ratio, keep_negatives=config.input.keep_negatives)
     return _Pictures(
         input=pixels.mosaic.covered(develop(raw)),
         reference=pixels.target,

@@ -44,7 +44,7 @@ def take_samples(store: Store, crops: Crops, config: TrainConfig) -> list[Sample
         samples.append(
             Sample(
                 title=f"scene {pair.scene}, x{pair.ratio:.4g}",
-                crop=cut(pixels, place, size, keep_negatives=config.keep_negatives),
+                crop=cut(pixels, place, size, keep_negatives=config.input.keep_negatives),
                 amplified=pixels.mosaic.covered(developed)[rows, columns].copy(),
             )
         )

@@ -177,7 +177,7 @@ def _resumed(run: Path, wanted: RunState) -> RunState:
     """Where the run stands; UsageError where it was begun with other settings or other pairs."""
     saved = read_state(run)
     if name := saved.config.conflict_with(wanted.config):
-        then, now = getattr(saved.config, name), getattr(wanted.config, name)
+        then, now = saved.config.settings[name], wanted.config.settings[name]
         raise UsageError(f"{run} was begun with {name} {then}, not {now}: resume with {then}, or give another --out")
     if saved.data_sha256 != wanted.data_sha256:
         raise UsageError(

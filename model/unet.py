@@ -22,28 +22,30 @@ _LEVELS_AT_DEPTH_0 = 5
 class UNet(nn.Module):
     """(N, 4, h, w) amplified packed planes -> (N, 3, 2 h, 2 w) RGB, not clipped; h and w multiples of ``multiple``.
 
-    ``depth`` 0 is the original, of 32 to 512 filters and 7.76 million parameters; -2, -1 and +1 are the study's
+    An X-Trans mosaic has 9 ``planes`` and 3 ``subpixels``: (N, 9, h, w) -> (N, 3, 3 h, 3 w). ``depth`` 0 is the
+    original, of 32 to 512 filters and 7.76 million parameters; -2, -1 and +1 are the study's
     figures 12, 11 and 13. The weights are drawn from ``seed``, as the original's TensorFlow code draws them: Glorot
     uniform for the convolutions with biases of zero, a normal distribution of 0.02, cut at two standard deviations,
     for the transposed convolutions, which have no bias.
     """
 
-    def __init__(self, depth: int = 0, *, seed: int = 0) -> None:
+    def __init__(self, depth: int = 0, *, planes: int = 4, subpixels: int = 2, seed: int = 0) -> None:
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"depth {depth} is not one of {', '.join(f'{known:+d}' for known in DEPTHS)}")
+        self.planes, self.subpixels = planes, subpixels
         channels = CHANNELS[: _LEVELS_AT_DEPTH_0 + depth]
         steps = list(pairwise(channels))
         self.multiple = 2 ** len(steps)
         """Height and width of the input are multiples of this."""
         self.halo = 6 * self.multiple
         """No output pixel depends on input further away than this, in packed pixels; a multiple of ``multiple``."""
-        self.encoders = nn.ModuleList(_two_convolutions(*step) for step in [(4, channels[0]), *steps])
+        self.encoders = nn.ModuleList(_two_convolutions(*step) for step in [(planes, channels[0]), *steps])
         self.upsamplers = nn.ModuleList(
             nn.ConvTranspose2d(low, high, kernel_size=2, stride=2, bias=False) for high, low in reversed(steps)
         )
         self.decoders = nn.ModuleList(_two_convolutions(low, high) for high, low in reversed(steps))
-        self.to_subpixels = nn.Conv2d(channels[0], 3 * 2 * 2, kernel_size=1)
+        self.to_subpixels = nn.Conv2d(channels[0], 3 * subpixels**2, kernel_size=1)
         self._initialise(torch.Generator().manual_seed(seed))
 
     def forward(self, planes: Tensor) -> Tensor:
@@ -55,7 +57,7 @@ class UNet(nn.Module):
             features = encoder(nn.functional.max_pool2d(features, 2))
         for upsampler, decoder in zip(self.upsamplers, self.decoders, strict=True):
             features = decoder(torch.cat([upsampler(features), skipped.pop()], dim=1))
-        rgb: Tensor = nn.functional.pixel_shuffle(self.to_subpixels(features), 2)
+        rgb: Tensor = nn.functional.pixel_shuffle(self.to_subpixels(features), self.subpixels)
         return rgb
 
     def place(self, device: torch.device | str) -> Self:

@@ -25,6 +25,7 @@ from sidcap.model import (
     CHECKPOINT_NAME,
     EpochDone,
     Event,
+    InputConfig,
     RunState,
     Started,
     StepDone,
@@ -227,7 +228,7 @@ REFUSED_ON_RESUME: dict[str, tuple[dict[str, Any], str]] = {
     "rate": ({"lr": 1e-4}, "begun with lr 0.001, not 0.0001"),
     "schedule": ({"drop_lr_at": 7}, "begun with drop_lr_at 2000, not 7"),
     "seed": ({"seed": 1}, "begun with seed 0, not 1"),
-    "negatives": ({"keep_negatives": False}, "begun with keep_negatives True, not False"),
+    "negatives": ({"input": InputConfig(keep_negatives=False)}, "begun with keep_negatives True, not False"),
 }
 
 
