@@ -27,11 +27,12 @@ from sidcap.data_manifest.noise import NoiseModel, published_noise
 from sidcap.data_manifest.raw import Exif
 from sidcap.model.cache import FrameCache
 from sidcap.model.config import TrainConfig
+from sidcap.model.cutting import ByOpenCv, ByTorch, Cutter
 from sidcap.model.data import AlignedPair, OpenPair, Selection, open_pair
 from sidcap.model.frames import Frames, Window
 from sidcap.model.input import amplify_, input_ratio
-from sidcap.model.packing import Layout, Levels, Site
-from sidcap.model.turns import Turn, offset_of, read_packed, turns_of
+from sidcap.model.packing import BAYER, Layout, Levels, Site
+from sidcap.model.turns import Turn, offset_of, turns_of
 
 MOST_LIGHT: Final = 4.0
 """Shot noise is added up to this many times the light of the short."""
@@ -159,6 +160,8 @@ class TrainingData:
         """Whether all frames lie on the device."""
         if resident:
             self._frames.keep_all(selection, longs=config.shot_noise)
+        in_memory_of_cpu = device.type == "cpu" and not resident
+        self._cutter: Cutter = (ByOpenCv if in_memory_of_cpu and self.layout is BAYER else ByTorch)(self.layout)
 
     def __len__(self) -> int:
         """Scenes: crops in an epoch."""
@@ -207,18 +210,18 @@ class TrainingData:
         """Into (size, size, P) float32."""
         pair, config = shown.pair, self._config.input
         facts, window = self._facts[pair.short.path], self._window(shown)
-        self._pack(self._frames.short(pair, window), shown.place, out)
+        out.copy_(self._packed(self._frames.short(pair, window), shown.place).view(torch.uint16))
         if shading := self._frames.shading(pair, window):
-            offset, rate = (self._pack(part, shown.place, torch.empty_like(out)) for part in shading)
+            offset, rate = (self._packed(part, shown.place).view(torch.float16).to(torch.float32) for part in shading)
             out.sub_(rate.mul_(pair.short.exposure.true_s).add_(offset))
         if shown.light > 1:
-            long = self._pack(self._frames.long(pair, window), shown.place, torch.empty_like(out))
+            long = self._packed(self._frames.long(pair, window), shown.place).view(torch.uint16).to(torch.float32)
             self._add_light(shown, facts, out, long)
         amplify_(out, facts.short, input_ratio(pair.ratios, config), config, light=shown.light)
 
     def _cut_target(self, shown: Shown, out: Tensor) -> None:
         """Into (s size, s size, 3) float32."""
-        developed = shown.place.turn(self._frames.developed(shown.pair, self._window(shown)))
+        developed = self._cutter.turned(self._frames.developed(shown.pair, self._window(shown)), shown.place.turn)
         out.copy_(developed.view(torch.uint16)).mul_(1 / 65535)
 
     def _window(self, shown: Shown) -> Window:
@@ -236,10 +239,9 @@ class TrainingData:
         """SID's turns are of the planes: they are read as they are."""
         return Turn() if self._config.turns == "planes" else place.turn
 
-    def _pack(self, mosaic: Tensor, place: Place, out: Tensor) -> Tensor:
-        """A window of a mosaic, turned and packed, into (size, size, P) float32."""
-        packed = place.turn(read_packed(mosaic, self.layout, self._read_turn(place)))
-        return out.copy_(packed.view(torch.uint16) if packed.dtype == torch.int16 else packed)
+    def _packed(self, mosaic: Tensor, place: Place) -> Tensor:
+        """A window of a mosaic -> (size, size, P), turned."""
+        return self._cutter.turned(self._cutter.packed(mosaic, self._read_turn(place)), place.turn)
 
     def _add_light(self, shown: Shown, facts: _Facts, short: Tensor, long: Tensor) -> None:
         """Add to the short the photons that ``light`` times the exposure would have brought more, in DN.

@@ -86,7 +86,7 @@ class Frames:
         return self._sent(window.of(_signed(self._cache.developed(pair.long))))
 
     def shading(self, pair: AlignedPair, window: Window) -> tuple[Tensor, Tensor] | None:
-        """(side, side) float16 twice: DN, and DN per second, that the short's sensor says without light.
+        """(side, side) twice: DN, and DN per second, that the short's sensor says without light; float16 typed int16.
 
         None where that is not asked for, or not known.
         """
@@ -96,8 +96,8 @@ class Frames:
         key = pair.sensor.maps.sha256
         if key not in self._shading:
             self._shading[key] = (
-                torch.from_numpy(maps.offset_dn).to(self._device),
-                torch.from_numpy(maps.rate_dn_per_s).to(self._device),
+                _signed(maps.offset_dn).to(self._device),
+                _signed(maps.rate_dn_per_s).to(self._device),
             )
         offset, rate = self._shading[key]
         return window.of(offset), window.of(rate)
@@ -161,6 +161,7 @@ def _hot_photosites(mosaic: CachedMosaic, maps: DarkMaps) -> _HotPhotosites:
     return _HotPhotosites(rows.astype(np.intp), columns.astype(np.intp), numbers.view(np.int16))
 
 
-def _signed(numbers: NDArray[np.uint16]) -> Tensor:
+def _signed(numbers: NDArray[Any]) -> Tensor:
+    """Without a copy, the bits of 16-bit numbers."""
     view: NDArray[Any] = numbers.view(np.int16)
     return torch.from_numpy(view)
