@@ -64,6 +64,13 @@ class Layout:
         height, width = mosaic.shape
         return (height - origin[0]) // self.subpixels, (width - origin[1]) // self.subpixels
 
+    def photosites(
+        self, plane: NDArray[np.intp], row: NDArray[np.intp], column: NDArray[np.intp], origin: Site
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """(row, column) in the mosaic of samples of the planes."""
+        down, across = np.array(self.sites)[row % self.cells, column % self.cells, plane].T
+        return origin[0] + self.subpixels * row + down, origin[1] + self.subpixels * column + across
+
     def origin(self, cfa: NDArray[np.uint8]) -> Site | None:
         """Where the first whole pattern of a mosaic begins; None where it has another pattern."""
         period = len(self.pattern)

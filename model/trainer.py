@@ -68,7 +68,7 @@ def train(
     a number; the last good checkpoint is kept.
     """
     selection = select(store, Split.TRAIN)
-    state = RunState(config=config, data_sha256=selection.fingerprint(config.input), scenes=len(selection.scenes))
+    state = RunState(config=config, data_sha256=selection.fingerprint(config), scenes=len(selection.scenes))
     state = _resumed(run, state) if resume else _new(run, state)
     device = choose_device(config.device)
     network = UNet(config.depth, seed=config.seed).place(device)
