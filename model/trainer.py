@@ -36,7 +36,8 @@ from sidcap.data_manifest.words import Split
 from sidcap.model.cache import FrameCache
 from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, read_state, restore, save_checkpoint
 from sidcap.model.config import TrainConfig
-from sidcap.model.data import Batch, Selection, TrainingData, select
+from sidcap.model.crops import Batch, TrainingData
+from sidcap.model.data import Selection, select
 from sidcap.model.events import (
     CheckpointSaved,
     Decoded,
@@ -81,7 +82,7 @@ def train(
     device = local_device(choose_device(config.device))
     with processes(device) as others:
         selection = select(store, Split.TRAIN, include)
-        state = RunState(config=config, data_sha256=selection.fingerprint(), scenes=len(selection.scenes))
+        state = RunState(config=config, data_sha256=selection.fingerprint(config.input), scenes=len(selection.scenes))
         if resume:
             state = _resumed(run, state)
         elif others.first:
@@ -256,10 +257,10 @@ def _decoded(
                 selection.shorts,
                 selection.longs,
                 lambda done, total: on_event(Decoded(done=done, total=total)),
-                mosaics=selection.longs if config.shot_noise else (),
+                photons=config.shot_noise,
             )
         others.wait()
-    return TrainingData(store, cache, selection, config, device)
+    return TrainingData(cache, selection, config, device)
 
 
 def _placed(state: RunState, device: torch.device) -> UNet:

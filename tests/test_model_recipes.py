@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ def tensors(run: Path, kind: str) -> dict[str, torch.Tensor]:
     return {name.removeprefix(kind): value for name, value in loaded.items() if name.startswith(kind)}
 
 
+def log(run: Path, event: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
 def assert_close(first: Path, second: Path, tolerance: float) -> None:
     left, right = tensors(first, "network."), tensors(second, "network.")
     assert left.keys() == right.keys()
@@ -97,15 +103,15 @@ def test_a_cosine_falls_from_the_full_rate_to_a_hundredth(epochs: int, lr: float
     assert cosine.lr_at(0) == pytest.approx(lr)
     assert cosine.lr_at(epochs) == pytest.approx(lr / 100)
     rates = [cosine.lr_at(part * epochs) for part in sorted(parts)]
-    assert all(later <= earlier * (1 + 1e-12) for earlier, later in zip(rates, rates[1:], strict=False))
+    assert all(later <= earlier * (1 + 1e-12) for earlier, later in pairwise(rates))
 
 
 def test_a_cosine_follows_the_steps_of_an_epoch(store: Store, tmp_path: Path) -> None:
     train(store, config(schedule="cosine", epochs=4), tmp_path / "run")
-    rates = [json.loads(line)["lr"] for line in (tmp_path / "run/log.jsonl").read_text().splitlines() if '"lr"' in line]
+    rates = [line["lr"] for line in log(tmp_path / "run", "epoch")]
     # An epoch tells the rate of its last step: of 12 steps the third, the sixth, the ninth, the twelfth.
     expected = [1e-3 * (0.01 + 0.99 * (1 + math.cos(math.pi * step / 12)) / 2) for step in (2, 5, 8, 11)]
-    assert [rate for rate in rates if rate != 1e-3] == pytest.approx(expected)
+    assert rates == pytest.approx(expected)
 
 
 def test_frozen_upsampling_stays_as_it_was_drawn_and_all_else_learns(store: Store, tmp_path: Path) -> None:
@@ -163,8 +169,7 @@ def test_every_preset_goes_on_bit_for_bit_where_it_was_stopped(preset: Any, stor
 def test_a_batch_takes_the_crops_in_their_order(store: Store, tmp_path: Path) -> None:
     report = train(store, config(batch=2, epochs=3), tmp_path / "run")
     assert (report.steps, report.epochs) == (5, 3)  # 9 crops: the last batch has one of the epoch after
-    epochs = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines() if '"epoch"' in line]
-    assert [line["epoch"] for line in epochs if line["event"] == "epoch"] == [1, 2, 3]
+    assert [line["epoch"] for line in log(tmp_path / "run", "epoch")] == [1, 2, 3]
 
 
 def test_bf16_convolutions_give_nearly_the_picture_of_fp32_and_in_fp32() -> None:
