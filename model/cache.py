@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -124,16 +124,20 @@ class FrameCache:
 
     def mosaic(self, frame: Frame) -> CachedMosaic:
         """The mosaic of a frame that `fill` has decoded."""
-        path = self._mosaics / f"{frame.checksum}.npy"
-        try:
-            pattern = _Pattern.model_validate_json(path.with_suffix(".json").read_bytes())
-        except (OSError, ValueError) as error:
-            raise _unusable(path, error) from error
-        return CachedMosaic(_mapped(path), np.array(pattern.cfa, np.uint8))
+        path = self.mosaic_path(frame)
+        return CachedMosaic(_mapped(path), np.array(_cfa(path.with_suffix(".json")), np.uint8))
 
     def developed(self, frame: Frame) -> NDArray[np.uint16]:
         """(H, W, 3) sRGB of a long that `fill` has developed, memory-mapped."""
-        return _mapped(self._developed / f"{frame.checksum}.npy")
+        return _mapped(self.developed_path(frame))
+
+    def mosaic_path(self, frame: Frame) -> Path:
+        """Where a frame's mosaic is kept, with a JSON file of its colour filter array beside it."""
+        return self._mosaics / f"{frame.checksum}.npy"
+
+    def developed_path(self, frame: Frame) -> Path:
+        """Where a developed frame is kept."""
+        return self._developed / f"{frame.checksum}.npy"
 
     def sensor(self, record: SensorRecord | None) -> Sensor | None:
         """What calibration found, with its maps, which are read once; ManifestError where they cannot be."""
@@ -205,12 +209,30 @@ def _unique(frames: Iterable[Frame]) -> list[Frame]:
 
 
 def _mapped(path: Path) -> NDArray[np.uint16]:
+    shape, start = _header(path)
     try:
         # Copy-on-write, for torch takes no array that it may not write to; nothing ever does.
-        array: NDArray[np.uint16] = np.load(path, mmap_mode="c", allow_pickle=False)
+        return np.memmap(path, np.uint16, "c", start, shape)
     except (OSError, ValueError) as error:
         raise _unusable(path, error) from error
-    return array
+
+
+@cache
+def _header(path: Path) -> tuple[tuple[int, ...], int]:
+    """Shape, and where the numbers begin: read once, for it takes longer than to map the rest."""
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from error
+    return array.shape, int(array.offset)
+
+
+@cache
+def _cfa(path: Path) -> tuple[tuple[int, ...], ...]:
+    try:
+        return _Pattern.model_validate_json(path.read_bytes()).cfa
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from error
 
 
 def _unusable(path: Path, error: Exception) -> TrainingError:

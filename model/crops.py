@@ -31,7 +31,7 @@ from sidcap.model.data import AlignedPair, OpenPair, Selection, open_pair
 from sidcap.model.frames import Frames, Window
 from sidcap.model.input import amplify_, input_ratio
 from sidcap.model.packing import Layout, Levels, Site
-from sidcap.model.turns import Turn, grids, offset_of, turns_of
+from sidcap.model.turns import Turn, offset_of, read_packed, turns_of
 
 MOST_LIGHT: Final = 4.0
 """Shot noise is added up to this many times the light of the short."""
@@ -86,8 +86,8 @@ class SampleCrop:
     place: Place
     planes: NDArray[np.float32]
     """(P, size, size), amplified."""
-    target: NDArray[np.uint16]
-    """(s size, s size, 3) sRGB."""
+    target: NDArray[np.float32]
+    """(s size, s size, 3) sRGB, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,13 @@ class TrainingData:
         self._facts = {pair.short.path: _Facts.of(cache, pair, config) for pair in selection.pairs}
         self.layout = _common_layout(self._facts)
         self._turns = turns_of(self.layout, config.turns)
-        self._frames = Frames(cache, dark_shading=config.input.dark_shading)
+        self._frames = Frames(cache, device, dark_shading=config.input.dark_shading)
         if resident is None:
             resident = device.type == "cuda" and self._fit(selection)
         self.on_device: bool = resident
         """Whether all frames lie on the device."""
         if resident:
-            self._frames.move_to(device, selection, longs=config.shot_noise)
+            self._frames.keep_all(selection, longs=config.shot_noise)
 
     def __len__(self) -> int:
         """Scenes: crops in an epoch."""
@@ -171,15 +171,12 @@ class TrainingData:
 
     def batch(self, crops: Sequence[int]) -> Batch:
         """These crops of the run. TrainingError names a frame that cannot be read any more."""
-        size, side = self._config.patch, self._config.patch * self.layout.subpixels
-        planes = self._empty(len(crops), size, size, self.layout.planes, dtype=torch.float32)
-        target = self._empty(len(crops), side, side, 3, dtype=torch.uint16)
+        planes, target = self._empty(len(crops), self._config.patch)
         for index, crop in enumerate(crops):
             shown = self.shown(crop)
             self._cut_planes(shown, planes[index])
             self._cut_target(shown, target[index])
-        planes, target = (tensor.to(self._device, non_blocking=True) for tensor in (planes, target))
-        return Batch(planes.permute(0, 3, 1, 2), target.to(torch.float32).mul_(1 / 65535).permute(0, 3, 1, 2))
+        return Batch(planes.permute(0, 3, 1, 2), target.permute(0, 3, 1, 2))
 
     def shown(self, crop: int) -> Shown:
         """What crop ``crop`` of the run shows."""
@@ -198,14 +195,13 @@ class TrainingData:
         """A place of ``size`` packed pixels to look at, in a scene's darkest short; the same in every call."""
         pair = max(self._scenes[scene], key=lambda pair: pair.ratio)
         place = Place(*self._corner(pair, size, self._random(_SAMPLE, 0, scene)), size, Turn())
-        side = size * self.layout.subpixels
-        planes = self._empty(size, size, self.layout.planes, dtype=torch.float32)
-        target = self._empty(side, side, 3, dtype=torch.uint16)
+        planes, target = self._empty(1, size)
         shown = Shown(pair, place, light=1.0, noise_seed=0)
-        self._cut_planes(shown, planes)
-        self._cut_target(shown, target)
-        pixels = open_pair(self._cache, pair)
-        return SampleCrop(pixels, place, np.moveaxis(planes.cpu().numpy(), -1, 0), target.cpu().numpy())
+        self._cut_planes(shown, planes[0])
+        self._cut_target(shown, target[0])
+        return SampleCrop(
+            open_pair(self._cache, pair), place, planes[0].permute(2, 0, 1).cpu().numpy(), target[0].cpu().numpy()
+        )
 
     def _cut_planes(self, shown: Shown, out: Tensor) -> None:
         """Into (size, size, P) float32."""
@@ -221,9 +217,9 @@ class TrainingData:
         amplify_(out, facts.short, input_ratio(pair.ratios, config), config, light=shown.light)
 
     def _cut_target(self, shown: Shown, out: Tensor) -> None:
-        """Into (s size, s size, 3) uint16."""
-        developed = self._frames.developed(shown.pair, self._window(shown))
-        out.copy_(_turned(developed, shown.place.turn).view(torch.uint16))
+        """Into (s size, s size, 3) float32."""
+        developed = shown.place.turn(self._frames.developed(shown.pair, self._window(shown)))
+        out.copy_(developed.view(torch.uint16)).mul_(1 / 65535)
 
     def _window(self, shown: Shown) -> Window:
         """The photosites of a place, which begin where the pattern, turned, is the same."""
@@ -242,13 +238,8 @@ class TrainingData:
 
     def _pack(self, mosaic: Tensor, place: Place, out: Tensor) -> Tensor:
         """A window of a mosaic, turned and packed, into (size, size, P) float32."""
-        cells, period = self.layout.cells, len(self.layout.pattern)
-        packed = torch.empty(out.shape, dtype=mosaic.dtype, device=mosaic.device)
-        for grid in grids(self.layout, self._read_turn(place)):
-            into = packed[grid.row :: cells, grid.column :: cells, grid.plane]
-            into.copy_(mosaic[grid.top :: period, grid.left :: period])
-        turned = _turned(packed, place.turn)
-        return out.copy_(turned.view(torch.uint16) if turned.dtype == torch.int16 else turned)
+        packed = place.turn(read_packed(mosaic, self.layout, self._read_turn(place)))
+        return out.copy_(packed.view(torch.uint16) if packed.dtype == torch.int16 else packed)
 
     def _add_light(self, shown: Shown, facts: _Facts, short: Tensor, long: Tensor) -> None:
         """Add to the short the photons that ``light`` times the exposure would have brought more, in DN.
@@ -271,10 +262,11 @@ class TrainingData:
         )
         short.add_(photons, alpha=1 / gain_e_per_dn)
 
-    def _empty(self, *shape: int, dtype: torch.dtype) -> Tensor:
-        """Where the frames are; ready to be copied to the GPU where that is elsewhere."""
-        pinned = self._frames.device.type == "cpu" and self._device.type == "cuda"
-        return torch.empty(shape, dtype=dtype, device=self._frames.device, pin_memory=pinned)
+    def _empty(self, crops: int, size: int) -> tuple[Tensor, Tensor]:
+        """Room for planes and target, channels last."""
+        side = size * self.layout.subpixels
+        planes = torch.empty(crops, size, size, self.layout.planes, device=self._device)
+        return planes, torch.empty(crops, side, side, 3, device=self._device)
 
     def _corner(self, pair: AlignedPair, size: int, random: np.random.Generator) -> Site:
         """Any place from which the pattern begins, and that leaves room for it to be moved."""
@@ -289,13 +281,6 @@ class TrainingData:
         """Whether the frames may be kept on the GPU."""
         free, _ = torch.cuda.mem_get_info(self._device)
         return self._frames.bytes_of(selection, longs=self._config.shot_noise) <= _SHARE_OF_FREE_MEMORY * free
-
-
-def _turned(image: Tensor, turn: Turn) -> Tensor:
-    """(H, W, ...), as `Turn` says; torch cannot flip without a copy."""
-    axes = [axis for axis, flipped in enumerate((turn.flip_rows, turn.flip_columns)) if flipped]
-    image = image.flip(axes) if axes else image
-    return image.transpose(0, 1) if turn.transpose else image
 
 
 def _common_layout(facts: Mapping[str, _Facts]) -> Layout:

@@ -50,40 +50,40 @@ class _HotPhotosites:
 
 
 class Frames:
-    """The frames of a run: 16-bit numbers, typed int16, for torch can do little with unsigned ones.
+    """The frames of a run on a device: 16-bit numbers, typed int16, for torch can do little with unsigned ones.
 
-    They are mapped from the disk when they are asked for and let go after that, so that no memory is held however many
-    there are; what is given of them lies on the CPU. `move_to` reads all of them once and keeps them on a device.
+    Each is mapped from the disk when it is asked for and let go after that, so that no memory is held however many
+    there are; only what is asked for goes to the device. `keep_all` reads all of them once and keeps them there.
     """
 
-    def __init__(self, cache: FrameCache, *, dark_shading: bool) -> None:
-        self.device = torch.device("cpu")
+    def __init__(self, cache: FrameCache, device: torch.device, *, dark_shading: bool) -> None:
         self._cache = cache
+        self._device = device
         self._dark_shading = dark_shading
-        self._moved: dict[tuple[str, str], Tensor] = {}
+        self._kept: dict[tuple[str, str], Tensor] = {}
         self._hot: dict[str, _HotPhotosites] = {}
         self._shading: dict[str, tuple[Tensor, Tensor]] = {}
 
     def short(self, pair: AlignedPair, window: Window) -> Tensor:
         """(side, side) of the short's mosaic, hot photosites replaced."""
-        if ("short", pair.short.checksum) in self._moved:
-            return window.of(self._moved["short", pair.short.checksum])
+        if (kept := self._kept.get(("short", pair.short.checksum))) is not None:
+            return window.of(kept)
         mosaic = self._cache.mosaic(pair.short)
         numbers = window.of(_signed(mosaic.numbers))
         maps = self._maps(pair)
-        return numbers if maps is None else self._hot_of(pair.short, mosaic, maps).mend(numbers, window)
+        return self._sent(numbers if maps is None else self._hot_of(pair.short, mosaic, maps).mend(numbers, window))
 
     def long(self, pair: AlignedPair, window: Window) -> Tensor:
         """(side, side) of the long's mosaic."""
-        if ("long", pair.long.checksum) in self._moved:
-            return window.of(self._moved["long", pair.long.checksum])
-        return window.of(_signed(self._cache.mosaic(pair.long).numbers))
+        if (kept := self._kept.get(("long", pair.long.checksum))) is not None:
+            return window.of(kept)
+        return self._sent(window.of(_signed(self._cache.mosaic(pair.long).numbers)))
 
     def developed(self, pair: AlignedPair, window: Window) -> Tensor:
         """(side, side, 3) of the developed long."""
-        if ("developed", pair.long.checksum) in self._moved:
-            return window.of(self._moved["developed", pair.long.checksum])
-        return window.of(_signed(self._cache.developed(pair.long)))
+        if (kept := self._kept.get(("developed", pair.long.checksum))) is not None:
+            return window.of(kept)
+        return self._sent(window.of(_signed(self._cache.developed(pair.long))))
 
     def shading(self, pair: AlignedPair, window: Window) -> tuple[Tensor, Tensor] | None:
         """(side, side) float16 twice: DN, and DN per second, that the short's sensor says without light.
@@ -96,33 +96,41 @@ class Frames:
         key = pair.sensor.maps.sha256
         if key not in self._shading:
             self._shading[key] = (
-                torch.from_numpy(maps.offset_dn).to(self.device),
-                torch.from_numpy(maps.rate_dn_per_s).to(self.device),
+                torch.from_numpy(maps.offset_dn).to(self._device),
+                torch.from_numpy(maps.rate_dn_per_s).to(self._device),
             )
         offset, rate = self._shading[key]
         return window.of(offset), window.of(rate)
 
-    def move_to(self, device: torch.device, selection: Selection, *, longs: bool) -> None:
-        """Read all frames of the selection onto a device; the mosaics of its ``longs`` where they are needed."""
+    def keep_all(self, selection: Selection, *, longs: bool) -> None:
+        """Read all frames of the selection onto the device; the mosaics of its ``longs`` where they are needed."""
         for pair in selection.pairs:
             mosaic = self._cache.mosaic(pair.short)
-            whole = _signed(mosaic.numbers)
+            short = _signed(mosaic.numbers)
             maps = self._maps(pair)
             if maps is not None:
-                hot = self._hot_of(pair.short, mosaic, maps)
-                whole = hot.mend(whole, Window(0, 0, max(whole.shape)))
-            kept = {("short", pair.short.checksum): whole}
-            if ("developed", pair.long.checksum) not in self._moved:
-                kept["developed", pair.long.checksum] = _signed(self._cache.developed(pair.long))
-                if longs:
-                    kept["long", pair.long.checksum] = _signed(self._cache.mosaic(pair.long).numbers)
-            # A copy even where the device is the CPU: what is mapped is let go.
-            self._moved |= {key: frame.to(device, copy=True) for key, frame in kept.items()}
-        self.device = device
+                short = self._hot_of(pair.short, mosaic, maps).mend(short, Window(0, 0, max(short.shape)))
+            self._keep("short", pair.short, short)
+            self._keep("developed", pair.long, _signed(self._cache.developed(pair.long)))
+            if longs:
+                self._keep("long", pair.long, _signed(self._cache.mosaic(pair.long).numbers))
         self._hot.clear()
 
+    def _keep(self, kind: str, frame: Frame, numbers: Tensor) -> None:
+        if (kind, frame.checksum) not in self._kept:
+            # A copy even where the device is the CPU: what is mapped is let go.
+            self._kept[kind, frame.checksum] = numbers.to(self._device, copy=True)
+
+    def _sent(self, numbers: Tensor) -> Tensor:
+        """On the device; to a GPU from memory that it can read while the CPU goes on."""
+        if self._device.type == "cpu":
+            return numbers
+        pinned = self._device.type == "cuda"
+        whole = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=pinned).copy_(numbers)
+        return whole.to(self._device, non_blocking=pinned)
+
     def bytes_of(self, selection: Selection, *, longs: bool) -> int:
-        """How much memory `move_to` takes."""
+        """How much memory `keep_all` takes."""
         mosaics = {pair.short.checksum: pair.short for pair in selection.pairs}
         if longs:
             mosaics |= {pair.long.checksum: pair.long for pair in selection.pairs}
