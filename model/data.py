@@ -85,11 +85,14 @@ class Selection:
         return digest.hexdigest()
 
 
-def select(store: Store, split: Split) -> Selection:
-    """The aligned pairs of a split. UsageError where the split has no scene, TrainingError where no pair is aligned."""
+def select(store: Store, split: Split, include: frozenset[str] = frozenset()) -> Selection:
+    """The aligned pairs of a split, and those whose standing is among ``include``.
+
+    UsageError where the split has no scene, TrainingError where no pair is aligned.
+    """
     scenes, left_out = [], []
     for scene in store.scenes(split):
-        reasons = [_left_out(scene, pair) for pair in scene.pairs]
+        reasons = [_left_out(scene, pair, include) for pair in scene.pairs]
         left_out += [reason for reason in reasons if reason is not None]
         aligned = tuple(
             _aligned_pair(scene, pair) for pair, reason in zip(scene.pairs, reasons, strict=True) if reason is None
@@ -233,12 +236,12 @@ def _corner(pixels: OpenPair, size: int, random: np.random.Generator) -> tuple[i
     return int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
 
 
-def _left_out(scene: Scene, pair: Pair) -> LeftOut | None:
+def _left_out(scene: Scene, pair: Pair, include: frozenset[str]) -> LeftOut | None:
     """Why a pair is not used; None for one that is."""
     for frame in (scene.frame(pair.frame), scene.frame(pair.reference)):
         if frame.missing:
             return LeftOut(frame=pair.frame, verdict="missing", reason=frame.why_missing)
-    if pair.usable:
+    if pair.usable or pair.standing in include:
         return None
     if pair.decision is not None:
         reason = f"{pair.decision.by}: {pair.decision.why}"
