@@ -79,8 +79,12 @@ class Selection:
         """The long of every pair."""
         return [pair.long for pair in self.pairs]
 
-    def fingerprint(self, config: TrainConfig) -> str:
-        """SHA-256 of everything about the pairs that a network trained with this config gets to see."""
+    def fingerprint(self, config: TrainConfig | None = None) -> str:
+        """SHA-256 of everything about the pairs that a network trained with this config gets to see.
+
+        None stands for the default config.
+        """
+        config = config or TrainConfig()
         digest = hashlib.sha256()
         for pair in self.pairs:
             black, white = pair.short.levels
