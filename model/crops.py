@@ -208,6 +208,14 @@ class TrainingData:
             open_pair(self._cache, pair), place, planes[0].permute(2, 0, 1).cpu().numpy(), target[0].cpu().numpy()
         )
 
+    def windows(self, shown: Shown) -> tuple[Tensor, Tensor]:
+        """The photosites that a crop is made of and its part of the developed long, on the device, not turned.
+
+        Both int16 for 16 bits without a sign.
+        """
+        window = self._window(shown)
+        return self._frames.short(shown.pair, window), self._frames.developed(shown.pair, window)
+
     def _cut_planes(self, shown: Shown, out: Tensor) -> None:
         """Into (size, size, P) float32."""
         pair, config = shown.pair, self._config.input
