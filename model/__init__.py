@@ -32,6 +32,7 @@ from sidcap.model.scores import (
     Score,
     Summary,
 )
+from sidcap.model.tensorboard import tensorboard_of
 from sidcap.model.trainer import train
 from sidcap.model.unet import DEPTHS, UNet
 
@@ -78,6 +79,7 @@ __all__ = [
     "read_state",
     "residue",
     "ssim",
+    "tensorboard_of",
     "train",
     "unpack",
 ]

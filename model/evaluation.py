@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.data_manifest.raw import develop, develop_amplified
-from sidcap.data_manifest.schema import Ratio
 from sidcap.data_manifest.store import Store, program, sha256_of
 from sidcap.data_manifest.words import Split
 from sidcap.model.cache import FrameCache, Progress
@@ -33,7 +32,6 @@ from sidcap.model.files import write_result
 from sidcap.model.high_iso import residue
 from sidcap.model.inference import choose_device, enhance
 from sidcap.model.metrics import quality
-from sidcap.model.packing import amplify
 from sidcap.model.pictures import Panel, detailed_place, reduced, sheet, write_png
 from sidcap.model.scores import (
     AMPLIFIED,
@@ -78,13 +76,11 @@ def evaluate(
     books = [_Book(split, [network.run]) for network in networks]
     if len(networks) > 1:
         books.append(_Book(split, [network.run for network in networks]))
-    ratios = {pair.frame: pair.ratio for scene in store.scenes(split) for pair in scene.pairs}
     darkest = {_darkest(scene) for scene in selection.scenes[:_CROPS]}
     for pair in selection.pairs:
-        ratio = ratios[pair.short.path]
-        judged = _judge(store, open_pair(cache, pair), pair, ratio, networks)
+        judged = _judge(store, open_pair(cache, pair), pair, networks)
         for book in books:
-            book.enter(pair, ratio, judged, with_crop=pair.short.path in darkest)
+            book.enter(pair, judged, with_crop=pair.short.path in darkest)
         on_score(books[-1].scores[-1], len(selection.pairs))
     return [book.close(selection, include) for book in books][-1]
 
@@ -134,9 +130,7 @@ class _JudgedPair:
     shown: dict[str, _Shown] = field(default_factory=dict)
 
 
-def _judge(
-    store: Store, pixels: OpenPair, pair: AlignedPair, ratio: Ratio, networks: Sequence[_Network]
-) -> _JudgedPair:
+def _judge(store: Store, pixels: OpenPair, pair: AlignedPair, networks: Sequence[_Network]) -> _JudgedPair:
     """Judge one picture after the other: of full frames, no more than two fit in little memory."""
     raw, reference = store.path(pair.short.path), pixels.target
     place = detailed_place(reference, _CROP_PX)
@@ -155,7 +149,7 @@ def _judge(
     given = pixels.mosaic.covered(develop(raw))
     keep(_INPUT, given)
     brightness = float(reference.mean()) / max(float(given.mean()), 1e-9)
-    judge(AMPLIFIED, pixels.mosaic.covered(develop_amplified(raw, ratio.true, *pair.short.levels)))
+    judge(AMPLIFIED, pixels.mosaic.covered(develop_amplified(raw, pair.ratio, *pair.short.levels)))
     judged.scores[MEAN_SCALED] = Judged(
         picture=MEAN_SCALED, quality=quality(given, reference, scale=brightness), residue=None
     )
@@ -165,8 +159,7 @@ def _judge(
 
 
 def _enhanced(network: _Network, pixels: OpenPair) -> NDArray[np.float32]:
-    keep_negatives = network.run.config.input.keep_negatives
-    planes = amplify(pixels.mosaic.planes, pixels.levels, pixels.ratio, keep_negatives=keep_negatives)
+    planes = pixels.amplified(network.run.config.input)
     if len(planes) != network.network.planes:
         raise TrainingError(
             f"{network.run.run} takes {network.network.planes} planes, this dataset's frames have {len(planes)}: "
@@ -187,7 +180,7 @@ class _Book:
         self.scores: list[Score] = []
         self.crops: list[list[Panel]] = []
 
-    def enter(self, pair: AlignedPair, ratio: Ratio, judged: _JudgedPair, *, with_crop: bool) -> None:
+    def enter(self, pair: AlignedPair, judged: _JudgedPair, *, with_crop: bool) -> None:
         """Add a pair, and write its sheet."""
         names = [run.name for run in self.runs]
         score = Score(
@@ -195,8 +188,8 @@ class _Book:
             short=pair.short.path,
             long=pair.long.path,
             iso=pair.short.iso.set,
-            nominal_ratio=ratio.nominal,
-            ratio=ratio.true,
+            nominal_ratio=pair.ratios.nominal,
+            ratio=pair.ratio,
             pictures=tuple(judged.scores[name] for name in (AMPLIFIED, MEAN_SCALED, *names)),
             sheet=f"{self.stem}/{Path(pair.short.path).stem}.png",
         )
