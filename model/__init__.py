@@ -32,6 +32,7 @@ from sidcap.model.scores import (
     Score,
     Summary,
 )
+from sidcap.model.study import Study, repeat_study, tables
 from sidcap.model.tensorboard import tensorboard_of
 from sidcap.model.trainer import train
 from sidcap.model.unet import DEPTHS, UNet
@@ -64,6 +65,7 @@ __all__ = [
     "Score",
     "Started",
     "StepDone",
+    "Study",
     "Summary",
     "TrainConfig",
     "TrainReport",
@@ -77,8 +79,10 @@ __all__ = [
     "psnr_db",
     "quality",
     "read_state",
+    "repeat_study",
     "residue",
     "ssim",
+    "tables",
     "tensorboard_of",
     "train",
     "unpack",

@@ -34,6 +34,13 @@ class Interval(Record):
     pairs: int
     scenes: int
 
+    def in_words(self, digits: int = 2) -> str:
+        """``24.93 (23.10 to 26.75)``, or the mean alone."""
+        mean = f"{self.mean:.{digits}f}"
+        if self.low is None or self.high is None:
+            return mean
+        return f"{mean} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+
 
 def mean_by_scene(values: Sequence[float], scenes: Sequence[str]) -> Interval:
     """The mean of ``values``, one of each pair, whose scenes are ``scenes``. ValueError where there is none."""
