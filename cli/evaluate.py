@@ -103,6 +103,8 @@ def _show_pairs(evaluation: Evaluation) -> None:
 def _show_means(evaluation: Evaluation) -> None:
     from rich.table import Table
 
+    from sidcap.model import caution
+
     whole = evaluation.mean(evaluation.pictures[0]).psnr_db
     table = Table("", "picture", "PSNR", "SSIM", "8 bit", "aligned*")
     table.title = f"means over {whole.pairs} pairs of {whole.scenes} scenes, 95% intervals by scene"
@@ -119,8 +121,8 @@ def _show_means(evaluation: Evaluation) -> None:
         "8 bit: PSNR of rounded pictures, as the study's; *PSNR after the one factor that suits each reference best: "
         "told how bright the answer is. SSIM of both is in the JSON and the CSV"
     )
-    if whole.scenes == 1:
-        console.print("one scene: how far these means would move with other scenes cannot be told")
+    if words := caution(whole.scenes):
+        warn(words)
 
 
 def _show_differences(evaluation: Evaluation) -> None:

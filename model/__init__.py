@@ -19,7 +19,7 @@ from sidcap.model.events import (
 )
 from sidcap.model.high_iso import Residue, residue
 from sidcap.model.inference import enhance
-from sidcap.model.intervals import Interval
+from sidcap.model.intervals import Interval, caution
 from sidcap.model.metrics import Quality, mse, psnr_db, quality, ssim
 from sidcap.model.packing import PLANES, Levels, amplify, pack, unpack
 from sidcap.model.scores import (
@@ -71,6 +71,7 @@ __all__ = [
     "TrainReport",
     "UNet",
     "amplify",
+    "caution",
     "enhance",
     "evaluate",
     "load_network",

@@ -26,7 +26,7 @@ from sidcap.model.data import select
 from sidcap.model.evaluation import evaluate
 from sidcap.model.events import TrainReport
 from sidcap.model.files import write_result
-from sidcap.model.intervals import Interval
+from sidcap.model.intervals import Interval, caution
 from sidcap.model.scores import AMPLIFIED, MEAN_SCALED, Evaluation, JudgedRun
 from sidcap.model.trainer import train
 from sidcap.model.unet import DEPTHS, UNet
@@ -164,11 +164,7 @@ def tables(done: Study) -> tuple[Table, Table]:
     psnr = done.evaluation.mean(AMPLIFIED).psnr_db
     simulated = ", simulated camera" if done.evaluation.simulated else ""
     on_what = f"PSNR in dB on {psnr.pairs} pairs of {psnr.scenes} test scenes{simulated}"
-    interval = (
-        "in brackets: 95% intervals, bootstrap over scenes"
-        if psnr.low is not None
-        else "one test scene: how far these means would move with other scenes cannot be told"
-    )
+    about_intervals = tuple(filter(None, ("in brackets: 95% intervals, bootstrap over scenes", caution(psnr.scenes))))
     first = Table(
         title=f"Table 1: networks trained for various sensors. {on_what}",
         columns=("network", "amplified", "mean-scaled", "network out", "8 bit", "study: amplified", "study: network"),
@@ -185,7 +181,7 @@ def tables(done: Study) -> tuple[Table, Table]:
             for row in done.table_1
         ),
         notes=(
-            interval,
+            *about_intervals,
             "mean-scaled is told the reference's mean: no result that could be had without it",
             "the study's figures are of 12 images of a real EOS 6D at ISO 200, not of these",
         ),
@@ -206,7 +202,7 @@ def tables(done: Study) -> tuple[Table, Table]:
             for row in done.table_2
         ),
         notes=(
-            interval,
+            *about_intervals,
             "the study paired files by their position in a folder: its three figures near 12.4 dB probably say more of "
             "that than of its networks",
         ),
