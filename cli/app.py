@@ -25,6 +25,7 @@ from sidcap.cli import (
     shoot_darks,
     shoot_flats,
     simulate_camera,
+    study,
     train,
     validate,
     verify_alignment,
@@ -93,6 +94,7 @@ app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("decide")(decide.decide)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("study")(study.study)
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("simulate-camera")(simulate_camera.simulate_camera)

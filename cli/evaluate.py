@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import console, print_json, progress
-from sidcap.cli.train import Device, DeviceOption, show_left_out
+from sidcap.cli.screen import console, counted, print_json, progress, warn
+from sidcap.cli.train import Device, DeviceOption, IncludeOption, show_left_out
 from sidcap.data_manifest.words import Split
 
 if TYPE_CHECKING:
     from sidcap.data_manifest.store import Store
-    from sidcap.model import Evaluation, Interval
+    from sidcap.model import Evaluation, Interval, ResidueSummary, Summary
 
 _MAX_PAIRS_SHOWN = 60
 """More are in the CSV only."""
-_LEVELS = 255
-"""What high ISO leaves is shown in levels of an 8-bit file."""
-
-
-class Include(StrEnum):
-    """Verdicts of pairs that can be used beside the aligned ones."""
-
-    UNDETERMINED = "undetermined"
-
-
-IncludeOption = Annotated[
-    list[Include] | None, typer.Option("--include", help="Use pairs of this verdict, too, beside the aligned ones.")
-]
 
 
 def evaluate(
@@ -54,8 +40,7 @@ def evaluate(
     """
     from sidcap.data_manifest.store import Store
 
-    chosen = frozenset(str(verdict) for verdict in include or ())
-    evaluation = evaluate_showing_progress(Store.open(dataset), runs, split, device, chosen)
+    evaluation = evaluate_showing_progress(Store.open(dataset), runs, split, device, frozenset(include or ()))
     show_scores(evaluation)
     if json:
         print_json(evaluation)
@@ -85,21 +70,13 @@ def show_scores(evaluation: Evaluation) -> None:
     _show_pairs(evaluation)
     _show_means(evaluation)
     _show_differences(evaluation)
-    show_residues(evaluation)
+    _show_residues(evaluation)
     show_left_out(evaluation.left_out)
     if evaluation.included:
-        console.print(f"[bold]among them pairs that are {', '.join(evaluation.included)}[/]: asked for with --include")
+        warn(f"{counted(evaluation.included, 'pair')} of them undetermined: judged since --include says so")
     console.print(f"tables and pictures: {evaluation.folder / evaluation.crops}", soft_wrap=True)
     for score in evaluation.scores[:_MAX_PAIRS_SHOWN]:
         console.print(f"picture: {evaluation.folder / score.sheet}", soft_wrap=True)
-
-
-def in_words(interval: Interval, digits: int = 2) -> str:
-    """A mean with its interval: ``24.93 (23.10 to 26.75)``."""
-    mean = f"{interval.mean:.{digits}f}"
-    if interval.low is None or interval.high is None:
-        return mean
-    return f"{mean} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
 def _show_pairs(evaluation: Evaluation) -> None:
@@ -126,25 +103,26 @@ def _show_pairs(evaluation: Evaluation) -> None:
 def _show_means(evaluation: Evaluation) -> None:
     from rich.table import Table
 
+    from sidcap.model import caution
+
     whole = evaluation.mean(evaluation.pictures[0]).psnr_db
-    table = Table("", "picture", "PSNR", "SSIM", "PSNR, 8 bit", "SSIM, 8 bit", "PSNR, aligned*", "SSIM, aligned*")
+    table = Table("", "picture", "PSNR", "SSIM", "8 bit", "aligned*")
     table.title = f"means over {whole.pairs} pairs of {whole.scenes} scenes, 95% intervals by scene"
-    group = ""
-    for row in evaluation.summaries:
-        if row.group != group:
-            table.add_section()
-        measures = (in_words(row.psnr_db), in_words(row.ssim, 3))
-        eight_bit = (f"{row.psnr_8bit_db.mean:.2f}", f"{row.ssim_8bit.mean:.3f}")
-        aligned = (f"{row.aligned_psnr_db.mean:.2f}", f"{row.aligned_ssim.mean:.3f}")
-        title = "" if row.group == group else f"{row.group} ({row.psnr_db.pairs} pairs)"
-        table.add_row(title, row.picture, *measures, *eight_bit, *aligned)
-        group = row.group
     for column in table.columns[2:]:
         column.justify = "right"
+    for group, rows in _by_group(evaluation.summaries):
+        table.add_section()
+        for first, row in enumerate(rows):
+            name = "" if first else f"{group}, {counted(row.psnr_db.pairs, 'pair')}"
+            others = (f"{row.psnr_8bit_db.mean:.2f}", f"{row.aligned_psnr_db.mean:.2f}")
+            table.add_row(name, row.picture, row.psnr_db.in_words(), row.ssim.in_words(3), *others)
     console.print(table)
-    console.print("*each picture times the one factor that suits its reference best: told how bright the answer is")
-    if whole.scenes == 1:
-        console.print("one scene: how far these means would move with other scenes cannot be told")
+    console.print(
+        "8 bit: PSNR of rounded pictures, as the study's; *PSNR after the one factor that suits each reference best: "
+        "told how bright the answer is. SSIM of both is in the JSON and the CSV"
+    )
+    if words := caution(whole.scenes):
+        warn(words)
 
 
 def _show_differences(evaluation: Evaluation) -> None:
@@ -153,32 +131,35 @@ def _show_differences(evaluation: Evaluation) -> None:
     table = Table("", "", "PSNR in dB", "SSIM", title="differences on the same pairs, 95% intervals by scene")
     for row in evaluation.differences:
         if row.group == "all":
-            table.add_row(row.picture, f"over {row.than}", in_words(row.psnr_db), in_words(row.ssim, 3))
+            table.add_row(row.picture, f"over {row.than}", row.psnr_db.in_words(), row.ssim.in_words(3))
     console.print(table)
 
 
-def show_residues(evaluation: Evaluation) -> None:
-    """What high ISO left in the amplified input and in each network's output, ISO beside ISO."""
+def _show_residues(evaluation: Evaluation) -> None:
     from rich.table import Table
 
-    table = Table("", "picture", "row pattern", "column pattern", "dark cast", "a*", "b*", "edge", "glow")
-    table.title = "what is left beside the reference; pattern and glow in levels of 255, cast in CIELAB"
-    group = ""
-    for row in evaluation.residues:
-        if row.group != group:
-            table.add_section()
-        levels = [in_words(scaled(value, _LEVELS)) for value in (row.row_pattern, row.column_pattern, row.glow)]
-        colours = [in_words(value, 1) for value in (row.dark_cast, row.dark_a, row.dark_b)]
-        title = "" if row.group == group else row.group
-        table.add_row(title, row.picture, *levels[:2], *colours, row.edge, levels[2])
-        group = row.group
+    table = Table("", "picture", "rows", "columns", "cast", "a*", "b*", "glow")
+    table.title = "what is left beside the reference: pattern and glow in 255ths of full scale, dark cast in CIELAB"
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for group, rows in _by_group(evaluation.residues):
+        table.add_section()
+        for first, row in enumerate(rows):
+            levels = [_times(value, 255).in_words() for value in (row.row_pattern, row.column_pattern, row.glow)]
+            colours = (row.dark_cast.in_words(1), f"{row.dark_a.mean:+.1f}", f"{row.dark_b.mean:+.1f}")
+            name = "" if first else f"{group}\nglow: {row.edge}"
+            table.add_row(name, row.picture, levels[0], levels[1], *colours, levels[2])
     console.print(table)
 
 
-def scaled(interval: Interval, factor: float) -> Interval:
-    """The interval in another unit."""
-    bounds = {name: getattr(interval, name) for name in ("low", "high")}
-    return interval.replace(
-        mean=interval.mean * factor,
-        **{name: None if bound is None else bound * factor for name, bound in bounds.items()},
-    )
+_Grouped = TypeVar("_Grouped", "Summary", "ResidueSummary")
+
+
+def _by_group(rows: Sequence[_Grouped]) -> Iterator[tuple[str, list[_Grouped]]]:
+    for group in dict.fromkeys(row.group for row in rows):
+        yield group, [row for row in rows if row.group == group]
+
+
+def _times(interval: Interval, factor: float) -> Interval:
+    low, high = (None if bound is None else bound * factor for bound in (interval.low, interval.high))
+    return interval.replace(mean=interval.mean * factor, low=low, high=high)

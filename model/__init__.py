@@ -20,7 +20,7 @@ from sidcap.model.events import (
 from sidcap.model.high_iso import Residue, residue
 from sidcap.model.inference import enhance
 from sidcap.model.input import input_ratio, network_input
-from sidcap.model.intervals import Interval
+from sidcap.model.intervals import Interval, caution
 from sidcap.model.metrics import Quality, mse, psnr_db, quality, ssim
 from sidcap.model.packing import PLANES, Levels, pack, unpack
 from sidcap.model.scores import (
@@ -33,6 +33,7 @@ from sidcap.model.scores import (
     Score,
     Summary,
 )
+from sidcap.model.study import Study, repeat_study, tables
 from sidcap.model.tensorboard import tensorboard_of
 from sidcap.model.trainer import train
 from sidcap.model.unet import DEPTHS, UNet
@@ -65,10 +66,12 @@ __all__ = [
     "Score",
     "Started",
     "StepDone",
+    "Study",
     "Summary",
     "TrainConfig",
     "TrainReport",
     "UNet",
+    "caution",
     "enhance",
     "evaluate",
     "input_ratio",
@@ -79,8 +82,10 @@ __all__ = [
     "psnr_db",
     "quality",
     "read_state",
+    "repeat_study",
     "residue",
     "ssim",
+    "tables",
     "tensorboard_of",
     "train",
     "unpack",

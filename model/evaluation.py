@@ -82,7 +82,7 @@ def evaluate(
         for book in books:
             book.enter(pair, judged, with_crop=pair.short.path in darkest)
         on_score(books[-1].scores[-1], len(selection.pairs))
-    return [book.close(selection, include) for book in books][-1]
+    return [book.close(selection) for book in books][-1]
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class _Book:
             order = (AMPLIFIED, *names, _REFERENCE)
             self.crops.append([Panel(judged.shown[name].crop, labels[name]) for name in order])
 
-    def close(self, selection: Selection, include: frozenset[str]) -> Evaluation:
+    def close(self, selection: Selection) -> Evaluation:
         """What the pairs come to, written."""
         crops = f"{self.stem}/crops.png"
         write_png(self.folder / crops, sheet(self.crops))
@@ -212,7 +212,7 @@ class _Book:
             runs=self.runs,
             folder=self.folder,
             split=self.split,
-            included=tuple(sorted(include)),
+            included=selection.included,
             simulated=any(frame.camera.simulated for frame in selection.shorts + selection.longs),
             data_sha256=selection.fingerprint(),
             scores=tuple(self.scores),

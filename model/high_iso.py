@@ -20,10 +20,13 @@ from sidcap.model.metrics import to_unit
 Edge = Literal["left", "right", "top", "bottom"]
 EDGES: Final[tuple[Edge, ...]] = get_args(Edge)
 
+_BLOCK_ROWS: Final = 128
 _STRIPS: Final = 8
 """The picture is cut into so many; a pattern is what they share."""
 _SLOW_SIGMA_PX: Final = 16.0
 """Of the Gaussian that tells what is slow enough to be something else than a pattern of rows or columns."""
+_SCALES_PX: Final = (3.0, 6.0, _SLOW_SIGMA_PX)
+"""At which the scene's own rows are taken out of the pattern: a blurred edge has the form of none of them alone."""
 _DARK_SHARE: Final = 0.1
 """The darkest tenth of the reference is called dark."""
 _DARK_BLUR_PX: Final = 8.0
@@ -62,27 +65,43 @@ def residue(picture: NDArray[Any], reference: NDArray[Any]) -> Residue:
     residual = _grey(picture) - light
     dark_a, dark_b = _cast(picture, reference, _dark(light))
     return Residue(
-        row_pattern=row_pattern(residual),
-        column_pattern=row_pattern(residual.T),
+        row_pattern=row_pattern(residual, light),
+        column_pattern=row_pattern(residual.T, light.T),
         dark_a=dark_a,
         dark_b=dark_b,
         glow=glow(residual, light),
     )
 
 
-def row_pattern(residual: NDArray[np.float32]) -> float:
-    """Standard deviation of the rows' offsets of a (H, W) residual, without the share that pixel noise has in them.
+def row_pattern(residual: NDArray[np.float32], light: NDArray[np.float32]) -> float:
+    """Standard deviation of the rows' offsets of a residual, without what pixel noise and the scene have in them.
 
-    The mean of every row is taken in eight strips of the picture; what is slow along the rows is taken away. A pattern
-    is the same in all strips, noise is not: the variance of the strips' mean less a K-th of their variance about it is
+    ``residual`` and the reference's brightness ``light`` are (H, W). The mean of every row is taken in eight strips of
+    the picture; what is slow along the rows is taken away, and by least squares what goes with the reference: noise
+    that is cut at black lifts dark rows, and a network that blurs spoils every shelf and every horizon. A pattern is
+    the same in all strips, noise is not: the variance of the strips' mean less a K-th of their variance about it is
     the pattern's (one-way analysis of variance). It may come out negative where there is no pattern; that gives 0.
     """
-    strips = np.stack([strip.mean(axis=1, dtype=np.float64) for strip in np.array_split(residual, _STRIPS, axis=1)])
-    fast = strips - cv2.GaussianBlur(strips, (0, 0), sigmaX=_SLOW_SIGMA_PX, sigmaY=1e-6, borderType=cv2.BORDER_REFLECT)
+    scene = np.stack(
+        [_fast(_strips(light**2), _SLOW_SIGMA_PX), *(_fast(_strips(light), sigma) for sigma in _SCALES_PX)]
+    )
+    fast = _fast(_strips(residual), _SLOW_SIGMA_PX)
+    weights, *_ = np.linalg.lstsq(scene.reshape(len(scene), -1).T, fast.ravel(), rcond=None)
+    fast -= np.tensordot(weights, scene, axes=1)
     common = fast.mean(axis=0)
-    own = fast - common
-    variance = np.mean(common**2) - np.mean(own**2) / (_STRIPS - 1)
+    variance = np.mean(common**2) - np.mean((fast - common) ** 2) / (_STRIPS - 1)
     return float(np.sqrt(max(variance, 0.0)))
+
+
+def _strips(picture: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(K, H): the means of the rows in each of K strips of a (H, W) picture."""
+    return np.stack([strip.mean(axis=1, dtype=np.float64) for strip in np.array_split(picture, _STRIPS, axis=1)])
+
+
+def _fast(strips: NDArray[np.float64], sigma_px: float) -> NDArray[np.float64]:
+    """What changes within ``sigma_px`` along the strips."""
+    slow = cv2.GaussianBlur(strips, (0, 0), sigmaX=sigma_px, sigmaY=1e-6, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(strips - slow, np.float64)
 
 
 def glow(residual: NDArray[np.float32], light: NDArray[np.float32]) -> dict[Edge, float]:
@@ -123,8 +142,8 @@ def _dark(light: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _grey(picture: NDArray[Any]) -> NDArray[np.float32]:
-    """(H, W): the mean of the channels, made row by row so that a full frame takes little memory."""
+    """(H, W): the mean of the channels, made in blocks of rows so that a full frame takes little memory."""
     grey = np.empty(picture.shape[:2], np.float32)
-    for row, colours in enumerate(picture):
-        grey[row] = to_unit(colours).mean(axis=1)
+    for top in range(0, len(picture), _BLOCK_ROWS):
+        grey[top : top + _BLOCK_ROWS] = to_unit(picture[top : top + _BLOCK_ROWS]).mean(axis=2)
     return grey

@@ -17,6 +17,8 @@ from pydantic import ConfigDict
 from sidcap.data_manifest.schema import Record
 
 LEVEL: Final = 0.95
+FEW_SCENES: Final = 12
+"""With fewer, an interval holds the truth clearly less often than it says (`bench/interval_coverage.py`)."""
 _RESAMPLES: Final = 10_000
 _SEED: Final = 1
 
@@ -33,6 +35,22 @@ class Interval(Record):
     high: float | None
     pairs: int
     scenes: int
+
+    def in_words(self, digits: int = 2) -> str:
+        """``24.93 (23.10 to 26.75)``, or the mean alone."""
+        mean = f"{self.mean:.{digits}f}"
+        if self.low is None or self.high is None:
+            return mean
+        return f"{mean} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+
+
+def caution(scenes: int) -> str:
+    """What to say of the intervals of so many scenes; empty where nothing need be said."""
+    if scenes == 1:
+        return "one scene: how far these means would move with other scenes cannot be told"
+    if scenes < FEW_SCENES:
+        return f"{scenes} scenes are few: the intervals are too narrow (docs/evaluation.md says by how much)"
+    return ""
 
 
 def mean_by_scene(values: Sequence[float], scenes: Sequence[str]) -> Interval:

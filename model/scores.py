@@ -119,8 +119,8 @@ class Evaluation(Record):
     folder: Path
     """Where this is written; paths of sheets begin there."""
     split: Split
-    included: tuple[str, ...]
-    """Verdicts of pairs that were judged although they are not aligned; on request only."""
+    included: int
+    """Pairs among them that are undetermined: on request only."""
     simulated: bool
     """True where any of the frames comes from the simulated camera."""
     data_sha256: str

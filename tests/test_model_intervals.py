@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidcap.model.intervals import difference_by_scene, mean_by_scene
+from sidcap.model.intervals import caution, difference_by_scene, mean_by_scene
 
 
 def test_the_interval_is_that_of_scenes_and_not_of_their_pairs() -> None:
@@ -63,3 +63,9 @@ def test_differences_of_other_scenes_are_as_uncertain_as_both_together() -> None
     assert difference.high is not None
     expected = 2 * 1.96 * math.hypot(np.std(high), np.std(low)) / math.sqrt(30)
     assert difference.high - difference.low == pytest.approx(expected, rel=0.05)
+
+
+def test_intervals_of_few_scenes_are_said_to_be_too_narrow() -> None:
+    assert "cannot be told" in caution(1)
+    assert "4 scenes are few" in caution(4)
+    assert caution(12) == ""

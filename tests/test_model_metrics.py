@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -125,3 +126,18 @@ def test_a_scaled_picture_is_judged_as_scaled_and_its_gain_counted_from_there() 
     found = quality(picture, reference, scale=1.2)
     assert found.psnr_db == pytest.approx(psnr_db(np.clip(picture * np.float32(1.2), 0, 1), reference), abs=1e-4)
     assert found.gain == pytest.approx(brightness_gain(picture, reference) / 1.2)
+
+
+def test_memory_does_not_grow_with_the_picture() -> None:
+    """A frame of 20 megapixels is twenty times these."""
+
+    def peak_bytes(rows: int) -> int:
+        picture, reference = (np.zeros((rows, 100, 3), np.uint16) for _ in range(2))
+        tracemalloc.start()
+        try:
+            quality(picture, reference)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak_bytes(8000) < 1.5 * peak_bytes(2000)
