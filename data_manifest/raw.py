@@ -139,12 +139,14 @@ def develop_amplified(path: Path, ratio: float, black: BlackLevel, white: WhiteL
     """(H, W, 3) uint16 sRGB: the mosaic's signal times ``ratio``, cut at ``white``, then developed as in `develop`.
 
     What a short exposure looks like when nothing but its brightness is changed, with no knowledge of the long one.
-    RawError as in `read_raw`.
+    RawError as in `read_raw`, and where the black level is that of another colour filter array.
     """
     with _opened(path) as raw:
         _mosaic(raw, path)
         pattern = np.asarray(raw.raw_pattern)
         rows, columns = pattern.shape
+        if len(black.per_plane_dn) != pattern.size:
+            raise RawError(f"{path}: its black level is not that of a {rows} x {columns} mosaic: import it again")
         visible = raw.raw_image_visible
         # LibRaw will subtract its own black level, so the signal is put on top of that one.
         own_black_dn = [raw.black_level_per_channel[colour] for colour in pattern.flat]

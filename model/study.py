@@ -129,7 +129,7 @@ def repeat_study(
     done = Study(
         dataset=store.root,
         command=command,
-        train_sha256=selection.fingerprint(config.input),
+        train_sha256=selection.fingerprint(config),
         train_scenes=len(selection.scenes),
         train_pairs=len(selection.pairs),
         table_1=(
