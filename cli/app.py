@@ -19,6 +19,7 @@ from sidcap.cli import (
     evaluate,
     export,
     import_,
+    import_weights,
     recover,
     schema,
     shoot,
@@ -93,6 +94,7 @@ app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("decide")(decide.decide)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("import-weights")(import_weights.import_weights)
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("simulate-camera")(simulate_camera.simulate_camera)

@@ -126,8 +126,9 @@ def _of_state_dict(tensors: Mapping[str, Tensor], path: Path, file_format: FileF
 def _layer(tensors: Mapping[str, Tensor], module: str, path: Path) -> Layer:
     weight, bias = tensors.get(f"{module}.weight"), tensors.get(f"{module}.bias")
     own = [name for name in tensors if name.rpartition(".")[0] == module]
-    if weight is None or weight.ndim != 4 or len(own) > 1 + (bias is not None):
-        raise WeightsError(f"{path} holds {own[0]}, which no SID network has: it has convolutions alone")
+    strange = [name for name in own if name.rpartition(".")[2] not in ("weight", "bias")]
+    if weight is None or weight.ndim != 4 or not weight.is_floating_point() or strange:
+        raise WeightsError(f"{path} holds {[*strange, *own][0]}, and a SID network has nothing but convolutions")
     return Layer(weight.float(), None if bias is None else bias.float())
 
 
@@ -162,6 +163,6 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is no PyTorch file, or broken: copy it again") from error
     while isinstance(content, dict) and (key := next((key for key in _CONTAINERS if key in content), None)):
         content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not content or not all(isinstance(it, Tensor) for it in content.values()):
         raise WeightsError(f"{path} holds no state dict: save the network's state_dict() with torch.save")
     return {str(name): value for name, value in content.items()}
