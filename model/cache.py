@@ -1,7 +1,7 @@
 """Decoded frames on disk as memory-mapped 16-bit integers, so that a crop touches only its own pages.
 
-    dataset/.cache/libraw-0.22.2/mosaic-1/<sha256>.npy       (h, w, 4) DN of a short, packed, nothing subtracted
-    dataset/.cache/libraw-0.22.2/mosaic-1/<sha256>.json      how it was packed, written last
+    dataset/.cache/libraw-0.22.2/mosaic-2/<sha256>.npy       (H, W) DN, as the sensor saw it, nothing subtracted
+    dataset/.cache/libraw-0.22.2/mosaic-2/<sha256>.json      its colour filter array, written last
     dataset/.cache/libraw-0.22.2/developed-<key>/<sha256>.npy   (H, W, 3) sRGB of a long, as `develop` makes it
 
 A cached frame is named by the checksum of its raw file, so it is never taken for another frame; its folder names what
@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,47 +27,59 @@ from numpy.typing import NDArray
 
 from sidcap.data_manifest.errors import ManifestError, RawError, TrainingError
 from sidcap.data_manifest.raw import DEVELOPMENT, develop, read_raw
-from sidcap.data_manifest.schema import Frame, Record
+from sidcap.data_manifest.schema import Frame, Record, SensorRecord
+from sidcap.data_manifest.sensor import Sensor, read_maps
 from sidcap.data_manifest.store import Store, sha256_of, write_atomic
-from sidcap.model.packing import Number, pack, red_site
+from sidcap.model.packing import Layout, Number, Site, layout_of, pack
 
 Progress = Callable[[int, int], None]
 """Called with how many frames are decoded, and of how many."""
 
-_MOSAIC_FORMAT = "mosaic-1"
+_MOSAIC_FORMAT = "mosaic-2"
 
 
-class _Packing(Record):
-    """What the packed planes alone do not tell."""
+class _Pattern(Record):
+    """What the numbers of a mosaic alone do not tell."""
 
-    cfa: tuple[tuple[int, int], tuple[int, int]]
-    """Of the mosaic, as in `RawFrame.cfa`."""
-    height: int
-    width: int
-    """Of the mosaic, in sensor pixels, before packing."""
+    cfa: tuple[tuple[int, ...], ...]
+    """As in `RawFrame.cfa`."""
 
 
 @dataclass(frozen=True)
 class CachedMosaic:
-    """The mosaic of one short."""
+    """The mosaic of one frame."""
 
-    planes: NDArray[np.uint16]
-    """(4, h, w) DN, memory-mapped, nothing subtracted; see `pack`."""
+    numbers: NDArray[np.uint16]
+    """(H, W) DN, memory-mapped, nothing subtracted."""
     cfa: NDArray[np.uint8]
-    """(2, 2), of the mosaic before packing."""
-    size: tuple[int, int]
-    """(H, W) of the mosaic before packing, in sensor pixels."""
+    """As in `RawFrame.cfa`."""
+
+    @cached_property
+    def packing(self) -> tuple[Layout, Site]:
+        """How it is packed, and from which photosite on."""
+        return layout_of(self.cfa)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) in packed pixels."""
+        layout, origin = self.packing
+        return layout.size(self.numbers, origin)
+
+    @property
+    def planes(self) -> NDArray[np.uint16]:
+        """(P, h, w): the whole frame packed, in memory; see `pack`."""
+        return pack(self.numbers, self.cfa)
 
     def covered(self, picture: NDArray[Number]) -> NDArray[Number]:
-        """(2 h, 2 w, 3): the part of a developed frame that the planes cover; packed pixel (y, x) saw its (2 y, 2 x).
+        """(s h, s w, ...): the part of a picture that the planes cover; packed pixel (y, x) saw its (s y, s x).
 
-        ValueError where the picture, (H, W, 3), is not of the mosaic's size.
+        ValueError where the picture, (H, W, ...), is not of the mosaic's size.
         """
-        if picture.shape[:2] != self.size:
-            raise ValueError(f"a picture of {picture.shape[:2]} is not that of a mosaic of {self.size}")
-        top, left = red_site(self.cfa)
-        _, height, width = self.planes.shape
-        return picture[top : top + 2 * height, left : left + 2 * width]
+        if picture.shape[:2] != self.numbers.shape:
+            raise ValueError(f"a picture of {picture.shape[:2]} is not that of a mosaic of {self.numbers.shape}")
+        layout, (top, left) = self.packing
+        height, width = (layout.subpixels * side for side in self.size)
+        return picture[top : top + height, left : left + width]
 
 
 class FrameCache:
@@ -74,6 +87,7 @@ class FrameCache:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._sensors: dict[str, Sensor] = {}
         decoder = "libraw-" + ".".join(str(part) for part in rawpy.libraw_version)
         settings = hashlib.sha256(json.dumps(DEVELOPMENT, sort_keys=True).encode()).hexdigest()[:8]
         self._mosaics = store.cache_dir / decoder / _MOSAIC_FORMAT
@@ -84,14 +98,19 @@ class FrameCache:
         shorts: Iterable[Frame],
         longs: Iterable[Frame],
         on_progress: Progress | None = None,
+        *,
+        photons: bool = False,
     ) -> None:
         """Decode what is not cached yet, as many frames at a time as there are processors.
 
+        ``photons``: the mosaics of the longs, too, from which shot noise is drawn.
         Raises RawError or ManifestError, naming the frame, for the first one that cannot be read or is not the file
         that the manifest describes, and TrainingError where the cache cannot be written. What was decoded stays cached.
         """
-        jobs = [_Job(*self._source(frame), self._mosaics, _cache_mosaic) for frame in _unique(shorts)]
-        jobs += [_Job(*self._source(frame), self._developed, _cache_developed) for frame in _unique(longs)]
+        longs = _unique(longs)
+        mosaics = _unique([*shorts, *longs] if photons else shorts)
+        jobs = [_Job(*self._source(frame), self._mosaics, _cache_mosaic) for frame in mosaics]
+        jobs += [_Job(*self._source(frame), self._developed, _cache_developed) for frame in longs]
         jobs = [job for job in jobs if not job.done]
         # Threads do as well as processes here, without their start-up time: LibRaw and numpy leave Python's lock open.
         pool = ThreadPoolExecutor(os.cpu_count())
@@ -104,21 +123,31 @@ class FrameCache:
             pool.shutdown(cancel_futures=True)
 
     def mosaic(self, frame: Frame) -> CachedMosaic:
-        """The packed mosaic of a short that `fill` has decoded."""
-        path = self._mosaics / f"{frame.checksum}.npy"
-        try:
-            packing = _Packing.model_validate_json(path.with_suffix(".json").read_bytes())
-        except (OSError, ValueError) as error:
-            raise _unusable(path, error) from error
-        return CachedMosaic(
-            planes=np.moveaxis(_mapped(path), -1, 0),
-            cfa=np.array(packing.cfa, np.uint8),
-            size=(packing.height, packing.width),
-        )
+        """The mosaic of a frame that `fill` has decoded."""
+        path = self.mosaic_path(frame)
+        return CachedMosaic(_mapped(path), np.array(_cfa(path.with_suffix(".json")), np.uint8))
 
     def developed(self, frame: Frame) -> NDArray[np.uint16]:
         """(H, W, 3) sRGB of a long that `fill` has developed, memory-mapped."""
-        return _mapped(self._developed / f"{frame.checksum}.npy")
+        return _mapped(self.developed_path(frame))
+
+    def mosaic_path(self, frame: Frame) -> Path:
+        """Where a frame's mosaic is kept, with a JSON file of its colour filter array beside it."""
+        return self._mosaics / f"{frame.checksum}.npy"
+
+    def developed_path(self, frame: Frame) -> Path:
+        """Where a developed frame is kept."""
+        return self._developed / f"{frame.checksum}.npy"
+
+    def sensor(self, record: SensorRecord | None) -> Sensor | None:
+        """What calibration found, with its maps, which are read once; ManifestError where they cannot be."""
+        if record is None:
+            return None
+        key = record.model_dump_json()
+        if key not in self._sensors:
+            maps = None if record.maps is None else read_maps(self._store.path(record.maps.path), record.maps)
+            self._sensors[key] = Sensor(record, maps)
+        return self._sensors[key]
 
     def _source(self, frame: Frame) -> tuple[Path, str]:
         return self._store.path(frame.path), frame.checksum
@@ -158,14 +187,12 @@ class _Job:
 def _cache_mosaic(raw: Path, cached: Path) -> None:
     frame = read_raw(raw)
     try:
-        planes = pack(frame.mosaic, frame.cfa)
+        layout_of(frame.cfa)
     except RawError as error:
         raise RawError(f"{raw}: {error}") from error
-    write_atomic(cached, _npy(np.moveaxis(planes, 0, -1)))
-    height, width = frame.mosaic.shape
-    (first, second), (third, fourth) = frame.cfa.tolist()
-    packing = _Packing(cfa=((first, second), (third, fourth)), height=height, width=width)
-    write_atomic(cached.with_suffix(".json"), packing.model_dump_json().encode())
+    write_atomic(cached, _npy(frame.mosaic))
+    pattern = _Pattern(cfa=tuple(map(tuple, frame.cfa.tolist())))
+    write_atomic(cached.with_suffix(".json"), pattern.model_dump_json().encode())
 
 
 def _cache_developed(raw: Path, cached: Path) -> None:
@@ -183,11 +210,30 @@ def _unique(frames: Iterable[Frame]) -> list[Frame]:
 
 
 def _mapped(path: Path) -> NDArray[np.uint16]:
+    shape, start = _header(path)
     try:
-        array: NDArray[np.uint16] = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Copy-on-write, for torch takes no array that it may not write to; nothing ever does.
+        return np.memmap(path, np.uint16, "c", start, shape)
     except (OSError, ValueError) as error:
         raise _unusable(path, error) from error
-    return array
+
+
+@cache
+def _header(path: Path) -> tuple[tuple[int, ...], int]:
+    """Shape, and where the numbers begin: read once, for it takes longer than to map the rest."""
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from error
+    return array.shape, int(array.offset)
+
+
+@cache
+def _cfa(path: Path) -> tuple[tuple[int, ...], ...]:
+    try:
+        return _Pattern.model_validate_json(path.read_bytes()).cfa
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from error
 
 
 def _unusable(path: Path, error: Exception) -> TrainingError:

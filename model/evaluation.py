@@ -21,7 +21,6 @@ from sidcap.model.data import AlignedPair, LeftOut, OpenPair, open_pair, select
 from sidcap.model.files import write_result
 from sidcap.model.inference import choose_device, enhance
 from sidcap.model.metrics import psnr_db, to_unit
-from sidcap.model.packing import amplify
 from sidcap.model.pictures import Panel, sheet, write_png
 from sidcap.model.unet import UNet
 
@@ -125,12 +124,11 @@ class _Pictures:
 
 def _pictures(store: Store, pixels: OpenPair, pair: AlignedPair, network: UNet, config: TrainConfig) -> _Pictures:
     raw = store.path(pair.short.path)
-    planes = amplify(pixels.mosaic.planes, pixels.levels, pixels.ratio, keep_negatives=config.input.keep_negatives)
     return _Pictures(
         input=pixels.mosaic.covered(develop(raw)),
         reference=pixels.target,
         amplified=pixels.mosaic.covered(develop_amplified(raw, pair.ratio, *pair.short.levels)),
-        network=enhance(network, planes),
+        network=enhance(network, pixels.amplified(config.input)),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sidcap.data_manifest.raw import develop_amplified
 from sidcap.data_manifest.store import Store
 from sidcap.model.config import TrainConfig
-from sidcap.model.data import Crop, Crops, cut
+from sidcap.model.crops import SampleCrop, TrainingData
 from sidcap.model.inference import enhance
 from sidcap.model.pictures import Panel, sheet, write_png
 from sidcap.model.unet import UNet
@@ -27,25 +27,26 @@ class Sample:
     """One place of one pair."""
 
     title: str
-    crop: Crop
+    crop: SampleCrop
     """What the network is given, and the reference."""
     amplified: NDArray[np.uint16]
     """(2 size, 2 size, 3) sRGB: the same place of the short, amplified and developed by LibRaw."""
 
 
-def take_samples(store: Store, crops: Crops, config: TrainConfig) -> list[Sample]:
+def take_samples(store: Store, data: TrainingData, config: TrainConfig) -> list[Sample]:
     """One place of the darkest short of each of the first few scenes. RawError where one cannot be developed."""
     size = min(config.patch, _MAX_SIZE)
     samples = []
-    for scene in range(min(len(crops), _SCENES)):
-        pair, pixels, place = crops.sample(scene, size)
+    for scene in range(min(len(data), _SCENES)):
+        crop = data.sample(scene, size)
+        pair, mosaic, side = crop.pixels.pair, crop.pixels.mosaic, data.layout.subpixels
         developed = develop_amplified(store.path(pair.short.path), pair.ratio, *pair.short.levels)
-        rows, columns = (slice(2 * first, 2 * (first + size)) for first in (place.top, place.left))
+        rows, columns = (slice(side * first, side * (first + size)) for first in (crop.place.top, crop.place.left))
         samples.append(
             Sample(
                 title=f"scene {pair.scene}, x{pair.ratio:.4g}",
-                crop=cut(pixels, place, size, keep_negatives=config.input.keep_negatives),
-                amplified=pixels.mosaic.covered(developed)[rows, columns].copy(),
+                crop=crop,
+                amplified=mosaic.covered(developed)[rows, columns].copy(),
             )
         )
     return samples

@@ -32,7 +32,8 @@ from sidcap.data_manifest.words import Split
 from sidcap.model.cache import FrameCache
 from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, read_state, restore, save_checkpoint
 from sidcap.model.config import TrainConfig
-from sidcap.model.data import Crop, Crops, select
+from sidcap.model.crops import Batch, TrainingData
+from sidcap.model.data import select
 from sidcap.model.events import (
     CheckpointSaved,
     Decoded,
@@ -67,15 +68,20 @@ def train(
     a number; the last good checkpoint is kept.
     """
     selection = select(store, Split.TRAIN)
-    state = RunState(config=config, data_sha256=selection.fingerprint(), scenes=len(selection.scenes))
+    state = RunState(config=config, data_sha256=selection.fingerprint(config.input), scenes=len(selection.scenes))
     state = _resumed(run, state) if resume else _new(run, state)
     device = choose_device(config.device)
     network = UNet(config.depth, seed=config.seed).place(device)
     if config.patch % network.multiple:
         raise UsageError(f"--patch {config.patch} does not fit this network: give a multiple of {network.multiple}")
     cache = FrameCache(store)
-    cache.fill(selection.shorts, selection.longs, lambda done, total: on_event(Decoded(done=done, total=total)))
-    crops = Crops(cache, selection.scenes, config)
+    cache.fill(
+        selection.shorts,
+        selection.longs,
+        lambda done, total: on_event(Decoded(done=done, total=total)),
+        photons=config.shot_noise,
+    )
+    crops = TrainingData(cache, selection, config, device)
     samples = take_samples(store, crops, config) if config.sample_every <= config.epochs else []
     optimizer = torch.optim.Adam(network.parameters(), lr=config.lr)
     if resume:
@@ -101,8 +107,8 @@ def train(
         loss_sum = torch.tensor(state.loss_sum, device=device)
         started_s = saved_s = time.monotonic()
         while step < last_step and not stop.is_set():
-            epoch, index = divmod(step, len(crops))
-            loss_sum += _learn(network, optimizer, crops(epoch, index), config.lr_at(epoch))
+            epoch = step // len(crops)
+            loss_sum += _learn(network, optimizer, crops.batch([step]), config.lr_at(epoch))
             step += 1
             on_event(StepDone(step=step, steps=last_step))
 
@@ -149,14 +155,11 @@ def train(
     return report
 
 
-def _learn(network: UNet, optimizer: torch.optim.Adam, crop: Crop, lr: float) -> Tensor:
-    """One step; gives the crop's loss, on the network's device."""
-    device = next(network.parameters()).device
-    planes = torch.from_numpy(crop.planes)[None].to(device)
-    target = (torch.from_numpy(crop.target).to(torch.float32) / 65535).permute(2, 0, 1)[None].to(device)
+def _learn(network: UNet, optimizer: torch.optim.Adam, batch: Batch, lr: float) -> Tensor:
+    """One step; gives its loss, on the network's device."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-    loss = functional.l1_loss(network(planes), target)
+    loss = functional.l1_loss(network(batch.planes), batch.target)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()

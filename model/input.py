@@ -1,0 +1,113 @@
+"""From DN to what a network is given: the one place, for crops and whole frames, for training and use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sidcap.data_manifest.schema import Ratio
+from sidcap.model.config import InputConfig
+from sidcap.model.packing import Levels
+
+SID_WHITE_DN: Final = 16383.0
+SID_BLACK_DN: Final[dict[int, tuple[float, ...]]] = {4: (512.0, 2048.0), 9: (1024.0,)}
+"""By number of planes: SID's constants for Sony and Fuji, the study's for Canon."""
+_NEIGHBOURS: Final = tuple(place for place in product((-1, 0, 1), repeat=2) if place != (0, 0))
+
+
+def network_input(
+    planes: NDArray[Any],
+    levels: Levels,
+    ratio: float,
+    config: InputConfig,
+    *,
+    dark_dn: NDArray[Any] | None = None,
+    hot: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float32]:
+    """(P, h, w) planes in DN -> (P, h, w) float32, as a network of this config is given them.
+
+    (DN - black - dark) / (white - black) * ratio, at most 1: SID's ``pack_raw`` (Chen et al., CVPR 2018) with each
+    frame's own levels instead of constants. Where the signal is no larger than the noise, half the samples of a dark
+    area lie below black. Clipping them, as SID does, brightens the dark areas by an amount that depends on the noise,
+    so they are kept unless the config says otherwise.
+
+    ``levels`` are those measured on the frame and ``ratio`` what `input_ratio` picks; the config may replace the levels
+    with SID's constants and cap the ratio. ``dark_dn``, (P, h, w), is what the sensor says above black without light;
+    ``hot``, (P, h, w), which photosites are replaced by the median of their neighbours. Both are used with
+    ``config.dark_shading`` only. The result lies channels-last in memory.
+    """
+    if config.dark_shading and hot is not None:
+        planes = without_hot(planes, hot)
+    dn = torch.from_numpy(np.moveaxis(planes, 0, -1).astype(np.float32, order="C"))
+    if config.dark_shading and dark_dn is not None:
+        dn.sub_(torch.from_numpy(np.moveaxis(dark_dn, 0, -1)))
+    return np.moveaxis(amplify_(dn, levels, ratio, config).numpy(), -1, 0)
+
+
+def amplify_(dn: Tensor, levels: Levels, ratio: float, config: InputConfig, *, light: float = 1.0) -> Tensor:
+    """`network_input` in place, on any device, for (h, w, P) float32 in one piece that is rid of dark and hot pixels.
+
+    ``light``: how many times its own light the short was given; it is amplified by so much less.
+    """
+    height, width, planes = dn.shape
+    if config.levels == "sid":
+        levels = sid_levels(levels)
+    if config.ratio_cap is not None:
+        ratio = min(ratio, config.ratio_cap)
+    # Rows of w * P numbers, for four at a time cost five times as much.
+    rows = dn.view(height, width * planes)
+    black = torch.tensor(levels.black_dn, dtype=torch.float32)
+    gain = torch.tensor(
+        [ratio / light / (levels.white_dn - black_dn) for black_dn in levels.black_dn], dtype=torch.float32
+    )
+    black, gain = (each.repeat(width).to(dn.device, non_blocking=True) for each in (black, gain))
+    rows.sub_(black).mul_(gain).clamp_(None if config.keep_negatives else 0, 1)
+    return dn
+
+
+def input_ratio(ratio: Ratio, config: InputConfig) -> float:
+    """The ratio of a pair by which its short is amplified, the cap not yet applied."""
+    if config.ratio == "measured" and ratio.measured is not None:
+        return ratio.measured
+    return ratio.nominal if config.ratio == "nominal" else ratio.true
+
+
+def sid_levels(measured: Levels) -> Levels:
+    """The constants that SID's and the study's code have for such a camera: the black that is nearest to its own."""
+    own = float(np.mean(measured.black_dn))
+    known = SID_BLACK_DN[len(measured.black_dn)]
+    black = min(known, key=lambda black_dn: abs(black_dn - own))
+    return Levels((black,) * len(measured.black_dn), SID_WHITE_DN)
+
+
+def without_hot(planes: NDArray[Any], hot: NDArray[np.bool_]) -> NDArray[Any]:
+    """A copy of (P, h, w) planes with every hot photosite replaced; see `hot_replacements`."""
+    mended = planes.copy(order="K")
+    places = np.nonzero(hot)
+    mended[places] = hot_replacements(planes, hot, places)
+    return mended
+
+
+def hot_replacements(planes: NDArray[Any], hot: NDArray[np.bool_], places: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
+    """For each of ``places`` the median of the eight neighbours in its plane that are not hot; its own value without.
+
+    ``places``: (plane, row, column), as `np.nonzero` gives them.
+    """
+    plane, row, column = places
+    _, height, width = planes.shape
+    around = np.full((len(_NEIGHBOURS), len(plane)), np.nan, np.float32)
+    for values, (down, across) in zip(around, _NEIGHBOURS, strict=True):
+        y, x = row + down, column + across
+        good = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        good[good] = ~hot[plane[good], y[good], x[good]]
+        values[good] = planes[plane[good], y[good], x[good]]
+    alone = np.isnan(around).all(axis=0)
+    around[:, alone] = planes[plane[alone], row[alone], column[alone]]
+    median = np.nanmedian(around, axis=0)
+    return (np.rint(median) if planes.dtype.kind == "u" else median).astype(planes.dtype)
