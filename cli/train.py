@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidcap.data_manifest.store import Store
-    from sidcap.model import Event, LeftOut, Started, TrainConfig, TrainReport
+    from sidcap.model import EpochDone, Event, LeftOut, Started, TrainConfig, TrainReport
 
 DEFAULT_RUN = Path("run")
 
@@ -31,47 +31,192 @@ class Device(StrEnum):
     CPU = "cpu"
 
 
+class Precision(StrEnum):
+    """Of the convolutions."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+class Schedule(StrEnum):
+    """How the learning rate falls."""
+
+    STEP = "step"
+    COSINE = "cosine"
+
+
+class Turns(StrEnum):
+    """How crops are flipped and transposed."""
+
+    MOSAIC = "mosaic"
+    PLANES = "planes"
+    NONE = "none"
+
+
+class LevelsFrom(StrEnum):
+    """Where black and white come from."""
+
+    MEASURED = "measured"
+    SID = "sid"
+
+
+class RatioFrom(StrEnum):
+    """Where the amplification comes from."""
+
+    TRUE = "true"
+    MEASURED = "measured"
+    NOMINAL = "nominal"
+
+
+class Include(StrEnum):
+    """Pairs that are used though they are not known to be aligned."""
+
+    UNDETERMINED = "undetermined"
+
+
+IncludeOption = Annotated[list[Include] | None, typer.Option(help="Use undetermined pairs, too.")]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute; auto takes cuda, then mps, then cpu.")]
+
+
+class PresetName(StrEnum):
+    """Where the settings come from that are not given."""
+
+    STUDY = "study"
+    SID_ORIGINAL = "sid-original"
+    BEST = "best"
+
+
+_RECIPE, _INPUT, _MACHINE = "The recipe (defaults: the preset's)", "What the network is given", "The machine"
 
 
 def train(
     context: typer.Context,
+    preset: Annotated[
+        PresetName,
+        typer.Option(
+            help="study: the published recipe. sid-original: with the quirks of its code. best: what we recommend."
+        ),
+    ] = PresetName.STUDY,
     epochs: Annotated[int, typer.Option(min=1, help="How often every scene is shown.")] = 4000,
-    patch: Annotated[int, typer.Option(min=16, help="Side of a crop in packed pixels, two sensor pixels each.")] = 512,
-    lr: Annotated[float, typer.Option(min=1e-9, max=1, help="Adam's learning rate.")] = 1e-4,
-    drop_lr_at: Annotated[int, typer.Option(min=1, help="Epoch from which on the rate is a tenth.")] = 2000,
-    sample_every: Annotated[int, typer.Option(min=1, help="Epochs between two checkpoints with sample crops.")] = 500,
     depth: Annotated[int, typer.Option(min=-2, max=1, help="Levels of the network more or fewer than SID's.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first weights and of the crops.")] = 0,
     out: Annotated[Path, typer.Option(metavar="RUN", show_default="./run", help="The run's folder.")] = DEFAULT_RUN,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+    include: IncludeOption = None,
+    patch: Annotated[int, typer.Option(min=16, help="Side of a crop in packed pixels, two sensor pixels each.")] = 512,
+    sample_every: Annotated[int, typer.Option(min=1, help="Epochs between two checkpoints with sample crops.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first weights and of the crops.")] = 0,
+    batch: Annotated[int | None, typer.Option(help="Crops in a step.", rich_help_panel=_RECIPE, min=1)] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Adam's learning rate.", rich_help_panel=_RECIPE, min=1e-9, max=1)
+    ] = None,
+    schedule: Annotated[
+        Schedule | None,
+        typer.Option(
+            help="step: a tenth of the rate from --drop-lr-at on; cosine: to a hundredth.", rich_help_panel=_RECIPE
+        ),
+    ] = None,
+    drop_lr_at: Annotated[
+        int | None, typer.Option(help="Epoch from which on the rate is a tenth.", rich_help_panel=_RECIPE, min=1)
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            help="What an average of the weights keeps in each step; 0: no average.",
+            rich_help_panel=_RECIPE,
+            min=0,
+            max=0.99999,
+        ),
+    ] = None,
+    shot_noise: Annotated[
+        bool | None,
+        typer.Option(
+            "--shot-noise/--no-shot-noise", help="Add light to half of the crops, as photons.", rich_help_panel=_RECIPE
+        ),
+    ] = None,
+    turns: Annotated[
+        Turns | None,
+        typer.Option(
+            help="Flip crops as mosaics, as packed planes (which displaces colours), or not.", rich_help_panel=_RECIPE
+        ),
+    ] = None,
+    freeze_upsampling: Annotated[
+        bool | None,
+        typer.Option(
+            "--freeze-upsampling/--train-upsampling",
+            help="Never train the transposed convolutions.",
+            rich_help_panel=_RECIPE,
+        ),
+    ] = None,
+    levels: Annotated[
+        LevelsFrom | None,
+        typer.Option(help="Black and white: of each frame, or SID's constants.", rich_help_panel=_INPUT),
+    ] = None,
+    keep_negatives: Annotated[
+        bool | None,
+        typer.Option("--keep-negatives/--clip-negatives", help="What lies below black.", rich_help_panel=_INPUT),
+    ] = None,
+    ratio: Annotated[
+        RatioFrom | None,
+        typer.Option(help="The amplification: by shutter times, by pixels, or by file names.", rich_help_panel=_INPUT),
+    ] = None,
+    ratio_cap: Annotated[
+        float | None,
+        typer.Option(help="No amplification beyond this; 0: none is too much.", rich_help_panel=_INPUT, min=0),
+    ] = None,
+    dark_shading: Annotated[
+        bool | None,
+        typer.Option(
+            "--dark-shading/--no-dark-shading",
+            help="Subtract the fixed pattern that calibration found.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
     device: DeviceOption = Device.AUTO,
+    precision: Annotated[
+        Precision,
+        typer.Option(help="Of the convolutions; auto: bf16 where the device is made for it.", rich_help_panel=_MACHINE),
+    ] = Precision.AUTO,
+    compiled: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile",
+            help="Let torch compile the network.",
+            show_default="on CUDA",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write RUN/tensorboard, too.", rich_help_panel=_MACHINE)
+    ] = False,
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
     """Train the See-in-the-Dark network on the aligned pairs of the train split.
 
     Ctrl-C saves the run; --resume goes on with it, in its own settings, as if it had never stopped.
+
+    Several processes, on one machine or more: torchrun --nproc-per-node 4 -m sidcap.cli train --batch 8
     """
     from sidcap.data_manifest.store import Store
-    from sidcap.model import TrainConfig, read_state
+    from sidcap.model import InputConfig, TrainConfig, read_state
 
     suffix = dataset_suffix(dataset)
-    config = TrainConfig(
-        epochs=epochs,
-        patch=patch,
-        lr=lr,
-        drop_lr_at=drop_lr_at,
-        sample_every=sample_every,
-        depth=depth,
-        seed=seed,
-        device=device.value,
-    )
+    settings = {*TrainConfig.model_fields, *InputConfig.model_fields} - {"preset"}
+    given = {
+        name: getattr(value, "value", value)
+        for name, value in context.params.items()
+        if name in settings and _was_given(context, name)
+    }
+    if resume and _was_given(context, "preset"):
+        given["preset"] = preset.value  # another one than the run's is refused
+    if ratio_cap == 0:
+        given["ratio_cap"] = None
     store = Store.open(dataset)
-    if resume:
-        given = {name: getattr(config, name) for name in TrainConfig.model_fields if _was_given(context, name)}
-        config = read_state(out).config.replace(**given)
-    report = train_showing_progress(store, config, out, resume=resume)
+    config = read_state(out).config.changed(**given) if resume else TrainConfig.of_preset(preset.value, **given)
+    report = train_showing_progress(
+        store, config, out, resume=resume, include=frozenset(include or ()), tensorboard=tensorboard
+    )
     if report.interrupted:
         console.print(f"stopped after {report.epochs} epochs; go on with: sidcap train --resume --out {out}{suffix}")
         raise typer.Exit(INTERRUPTED)
@@ -86,12 +231,30 @@ def _was_given(context: typer.Context, option: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def train_showing_progress(store: Store, config: TrainConfig, run: Path, *, resume: bool) -> TrainReport:
+def train_showing_progress(
+    store: Store,
+    config: TrainConfig,
+    run: Path,
+    *,
+    resume: bool,
+    include: frozenset[str] = frozenset(),
+    tensorboard: bool = False,
+) -> TrainReport:
     """Train, with progress, loss and time left on the terminal."""
+    from sidcap.model import tensorboard_of
     from sidcap.model import train as fit
 
-    with _progress() as show:
-        return fit(store, config, run, resume=resume, on_event=show)
+    with _progress() as show, tensorboard_of(run) if tensorboard else nullcontext(_nobody) as write:
+
+        def told(event: Event) -> None:
+            show(event)
+            write(event)
+
+        return fit(store, config, run, resume=resume, include=include, on_event=told)
+
+
+def _nobody(_event: Event) -> None:
+    """Not interested."""
 
 
 @contextmanager
@@ -111,20 +274,31 @@ def _progress() -> Iterator[Callable[[Event], None]]:
                 case StepDone():
                     bar.update(task, completed=event.step, total=event.steps)
                 case EpochDone():
-                    bar.update(task, description=f"training, loss {event.loss:.4f}")
+                    bar.update(task, description=_pace(event))
                     if not console.is_terminal and event.epoch % max(1, event.epochs // 10) == 0:
-                        console.print(f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}")
+                        console.print(f"epoch {event.epoch} of {event.epochs}: {_pace(event)}")
                 case SampleWritten():
                     console.print(f"epoch {event.epoch}: {event.path}", soft_wrap=True)
 
         yield show
 
 
+def _pace(epoch: EpochDone) -> str:
+    """Loss, speed, and what holds it up."""
+    busy = "" if epoch.utilisation is None else f", GPU {epoch.utilisation:.0%}"
+    return f"loss {epoch.loss:.4f}, {epoch.crops_per_s:.3g} crops/s, {epoch.data_wait:.0%} waiting for data{busy}"
+
+
 def _show_start(start: Started) -> None:
+    together = f" in {start.processes} processes" if start.processes > 1 else ""
+    resident = ", all pairs in its memory" if start.on_device else ""
     console.print(
         f"training {start.parameters / 1e6:.2f} M parameters on {start.pairs} pairs of {start.scenes} scenes, "
-        f"{start.config.epochs} epochs, on {start.device}"
+        f"{start.config.epochs} epochs, preset {start.config.preset}, "
+        f"on {start.device} in {start.precision}{together}{resident}"
     )
+    if start.included:
+        warn(f"{counted(start.included, 'pair')} of them undetermined: used since --include says so")
     show_left_out(start.left_out)
 
 

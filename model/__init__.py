@@ -20,6 +20,7 @@ from sidcap.model.events import (
 from sidcap.model.inference import enhance
 from sidcap.model.metrics import mse, psnr_db
 from sidcap.model.packing import PLANES, Levels, amplify, pack, unpack
+from sidcap.model.tensorboard import tensorboard_of
 from sidcap.model.trainer import train
 from sidcap.model.unet import DEPTHS, UNet
 
@@ -54,6 +55,7 @@ __all__ = [
     "pack",
     "psnr_db",
     "read_state",
+    "tensorboard_of",
     "train",
     "unpack",
 ]

@@ -165,9 +165,8 @@ class _Job:
 
     @property
     def done(self) -> bool:
-        # The description of a mosaic is written after it.
-        last = ".json" if self.write is _cache_mosaic else ".npy"
-        return (self.folder / f"{self.sha256}{last}").is_file()
+        written = (".npy", ".json") if self.write is _cache_mosaic else (".npy",)
+        return all((self.folder / f"{self.sha256}{last}").is_file() for last in written)
 
     def __call__(self) -> None:
         if self.raw.is_file() and sha256_of(self.raw) != self.sha256:

@@ -1,18 +1,21 @@
 """A run's state in one file: weights, optimiser, settings, and how far it has come.
 
-One safetensors file, so that it is replaced in one step and never unpickled. Its tensors are ``network.<parameter>``
-and ``adam.<parameter>.<exp_avg|exp_avg_sq|step>``; its metadata hold a `RunState` as JSON under ``sidcap``.
+One safetensors file, so that it is replaced in one step and never unpickled. Its tensors are ``network.<parameter>``,
+``average.<parameter>`` where the run averages its weights, and ``adam.<parameter>.<exp_avg|exp_avg_sq|step>``; its
+metadata hold a `RunState` as JSON under ``sidcap``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from sidcap.data_manifest.errors import TrainingError
@@ -34,7 +37,7 @@ class RunState(Record):
     scenes: int = Field(ge=0)
     """Crops in an epoch; 0 for weights that were imported."""
     step: int = Field(default=0, ge=0)
-    """Crops the network has learned from."""
+    """Batches the network has learned from."""
     imported_from: str = ""
     """The file that the weights come from, where sidcap did not train them."""
     cfa: Literal["bayer", "x-trans"] = "bayer"
@@ -42,13 +45,15 @@ class RunState(Record):
     upsampling_bias: bool = False
     """Whether the transposed convolutions have a bias: SID's have none, but those of a port may."""
     loss_sum: float = 0.0
-    """Sum of the losses since the last whole epoch."""
+    """Sum of the losses since the last whole epoch, and of how many steps."""
+    loss_steps: int = Field(default=0, ge=0)
     made_with: str = Field(default_factory=program)
 
     @property
     def epoch(self) -> int:
         """Whole epochs done."""
-        return self.step // self.scenes if self.scenes else 0
+        done = self.step * self.config.batch // self.scenes if self.scenes else 0
+        return min(done, self.config.epochs)
 
     def network(self) -> UNet:
         """A network of this state's kind, with its first weights."""
@@ -62,16 +67,25 @@ class RunState(Record):
         )
 
 
-def save_checkpoint(run: Path, network: UNet, optimizer: torch.optim.Adam, state: RunState) -> Path:
-    """Replace the run's checkpoint. TrainingError where a weight is not a finite number, or nothing can be written."""
-    tensors: dict[str, Tensor] = {}
+def save_checkpoint(
+    run: Path,
+    network: UNet,
+    optimizer: torch.optim.Adam | None,
+    state: RunState,
+    averages: Mapping[str, Tensor] = MappingProxyType({}),
+) -> Path:
+    """Replace the run's checkpoint. TrainingError where a weight is not a finite number, or nothing can be written.
+
+    Weights that were imported have no ``optimizer``.
+    """
+    tensors = {f"average.{name}": value.contiguous() for name, value in averages.items()}
     for name, parameter in network.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             raise TrainingError(
                 f"the weights are no longer numbers: {run} keeps its last checkpoint; train with a lower --lr"
             )
         tensors[f"network.{name}"] = parameter.detach().contiguous()
-        for key, value in optimizer.state[parameter].items():
+        for key, value in optimizer.state[parameter].items() if optimizer is not None else ():
             tensors[f"adam.{name}.{key}"] = value.contiguous()
     write_result(run / CHECKPOINT_NAME, save(tensors, metadata={"sidcap": state.model_dump_json()}))
     return run / CHECKPOINT_NAME
@@ -92,40 +106,53 @@ def read_state(run: Path) -> RunState:
 def load_network(run: Path, device: torch.device | str = "cpu") -> UNet:
     """The run's network, ready for use: (N, 4, h, w) amplified packed planes -> (N, 3, 2 h, 2 w) sRGB.
 
-    TrainingError where there is no checkpoint or it does not fit the depth it names; never random weights.
+    With the average of its weights where the run keeps one. TrainingError where there is no checkpoint or it does not
+    fit the depth it names; never random weights.
     """
     network = read_state(run).network()
-    _load(run / CHECKPOINT_NAME, network, None)
+    path = run / CHECKPOINT_NAME
+    tensors = _tensors(path)
+    _load(path, network, _named(tensors, "average.") or _named(tensors, "network."))
     network.eval()
     return network.place(device)
 
 
-def restore(run: Path, network: UNet, optimizer: torch.optim.Adam) -> None:
-    """Load the run's weights and the state of its optimiser. TrainingError as in `load_network`."""
-    _load(run / CHECKPOINT_NAME, network, optimizer)
+def restore(run: Path, network: UNet, optimizer: torch.optim.Adam, averages: Mapping[str, Tensor]) -> None:
+    """Load the run's weights, their averages, and the state of its optimiser. TrainingError as in `load_network`."""
+    path = run / CHECKPOINT_NAME
+    tensors = _tensors(path)
+    _load(path, network, _named(tensors, "network."))
+    averaged = _named(tensors, "average.")
+    if averaged.keys() != averages.keys():
+        raise _broken(path)
+    for name, average in averages.items():
+        average.copy_(averaged[name])
+    for name, parameter in network.named_parameters():
+        for key in ("exp_avg", "exp_avg_sq", "step"):
+            if (value := tensors.get(f"adam.{name}.{key}")) is not None:
+                # The layout of the parameter: another one would change the order of sums, and the last bits.
+                slot = value if key == "step" else torch.empty_like(parameter).copy_(value)
+                optimizer.state[parameter][key] = slot.detach().to(parameter.device)
 
 
-def _load(path: Path, network: UNet, optimizer: torch.optim.Adam | None) -> None:
+def _tensors(path: Path) -> dict[str, Tensor]:
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise _broken(path) from error
-    weights = {name.removeprefix("network."): tensors[name] for name in tensors if name.startswith("network.")}
+
+
+def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _load(path: Path, network: UNet, weights: Mapping[str, Tensor]) -> None:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise TrainingError(
             f"{path} does not hold the weights of the depth it names: train again into another --out"
         ) from error
-    if optimizer is None:
-        return
-    for name, parameter in network.named_parameters():
-        for key in ("exp_avg", "exp_avg_sq", "step"):
-            if (value := tensors.get(f"adam.{name}.{key}")) is not None:
-                # The layout of the parameter: another one would change the order of sums, and the last bits.
-                slot = value if key == "step" else torch.empty_like(parameter).copy_(value)
-                optimizer.state[parameter][key] = slot.detach()
 
 
 def _broken(path: Path) -> TrainingError:

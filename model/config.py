@@ -14,7 +14,7 @@ DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 Preset = Literal["study", "sid-original", "best"]
 PRESETS: Final[tuple[Preset, ...]] = ("study", "sid-original", "best")
 
-_MAY_CHANGE = ("epochs", "sample_every", "device", "precision", "compile")
+_MAY_CHANGE = ("epochs", "sample_every", "device", "precision", "compiled")
 """What may be different when a run is resumed."""
 
 
@@ -78,15 +78,18 @@ class TrainConfig(Record):
     """auto takes cuda, then mps, then cpu."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on a GPU that has it, else fp32. The loss and the last layer are computed in fp32 always."""
-    compile: bool | None = None
+    compiled: bool | None = None
     """Whether torch compiles the step; None: where it pays, on CUDA."""
 
     @classmethod
     def of_preset(cls, preset: Preset, **changes: Any) -> Self:
         """The settings of a preset, with single ones changed. ``changes`` may hold those of `InputConfig`, too."""
-        settings = dict(_PRESETS[preset]) | changes
-        to_input = {name: settings.pop(name) for name in InputConfig.model_fields if name in settings}
-        return cls(preset=preset, input=InputConfig(**to_input), **settings)
+        return cls(preset=preset).changed(**dict(_PRESETS[preset]) | changes)
+
+    def changed(self, **changes: Any) -> Self:
+        """These settings with single ones changed, those of `InputConfig` among them."""
+        to_input = {name: changes.pop(name) for name in InputConfig.model_fields if name in changes}
+        return self.replace(input=self.input.replace(**to_input), **changes)
 
     def lr_at(self, epoch: float) -> float:
         """The learning rate in ``epoch``, counted from 0; a fraction within one counts for the cosine schedule."""

@@ -23,11 +23,19 @@ class Started(Record):
 
     event: Literal["start"] = "start"
     device: str
+    processes: int
+    """That learn together, see `sidcap.model.processes`."""
+    precision: Literal["fp32", "bf16"]
+    """In which the convolutions are computed."""
+    on_device: bool
+    """Whether all pairs lie in the device's memory and are cut there."""
     parameters: int
     """Of the network."""
     scenes: int
-    """Steps in an epoch."""
+    """Crops in an epoch."""
     pairs: int
+    included: int
+    """Of them, how many are used though their alignment is undetermined, since that was asked for."""
     left_out: tuple[LeftOut, ...]
     """Pairs that are not trained on."""
     epoch: int
@@ -36,7 +44,7 @@ class Started(Record):
 
 
 class StepDone(Record):
-    """The network has learned from one more crop. Not logged."""
+    """The network has learned from one more batch. Not logged."""
 
     event: Literal["step"] = "step"
     step: int
@@ -57,6 +65,12 @@ class EpochDone(Record):
     lr: float
     seconds: float
     """Since training began, or went on."""
+    crops_per_s: float
+    """Over this epoch, by all processes."""
+    data_wait: float
+    """Share of the epoch in which the network waited for its crops."""
+    utilisation: float | None
+    """Share of time in which the GPU computes, as NVIDIA's driver measures it; None where that is not to be had."""
 
 
 class SampleWritten(Record):

@@ -7,6 +7,9 @@ A run is a folder:
     checkpoint.safetensors      all it takes to go on, see `sidcap.model.checkpoint`
     log.jsonl                   one line per event: start, epoch, sample, checkpoint, stop
     samples/epoch-00500.png     the same crops every time: amplified, network, reference
+
+Crop n of a run is the same whenever it is asked for, and step k learns from crops k * batch and the following. So the
+number of steps done is all there is to know of where a run stands, and a run may stop anywhere and go on.
 """
 
 from __future__ import annotations
@@ -16,24 +19,25 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from sidcap.data_manifest.errors import TrainingError, UsageError
+from sidcap.data_manifest.errors import SidcapError, TrainingError, UsageError
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
 from sidcap.model.cache import FrameCache
 from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, read_state, restore, save_checkpoint
 from sidcap.model.config import TrainConfig
 from sidcap.model.crops import Batch, TrainingData
-from sidcap.model.data import select
+from sidcap.model.data import Selection, select
 from sidcap.model.events import (
     CheckpointSaved,
     Decoded,
@@ -45,11 +49,15 @@ from sidcap.model.events import (
     TrainReport,
 )
 from sidcap.model.inference import choose_device
-from sidcap.model.samples import take_samples, write_samples
+from sidcap.model.learner import Learner, uses_bf16
+from sidcap.model.processes import Processes, local_device, processes
+from sidcap.model.samples import Sample, take_samples, write_samples
 from sidcap.model.unet import UNet
 
 _SAVE_EVERY_S = 600.0
 """A power cut costs at most this much, however long an epoch takes."""
+_AHEAD = 2
+"""Batches that are cut while the network learns from another."""
 
 
 def train(
@@ -58,122 +66,253 @@ def train(
     run: Path,
     *,
     resume: bool = False,
+    include: frozenset[str] = frozenset(),
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> TrainReport:
     """Train the SID network on the aligned pairs of the train split, into the folder ``run``.
 
-    On a CPU, with the same number of threads, the weights after N and then, resumed, up to M epochs are those of M
-    epochs at once, bit for bit. Ctrl-C and SIGTERM end it after the step in progress, with a checkpoint. Raises
-    UsageError or TrainingError for what cannot be trained on or resumed, and TrainingError where the loss is no longer
-    a number; the last good checkpoint is kept.
-    """
-    selection = select(store, Split.TRAIN)
-    state = RunState(config=config, data_sha256=selection.fingerprint(config.input), scenes=len(selection.scenes))
-    state = _resumed(run, state) if resume else _new(run, state)
-    device = choose_device(config.device)
-    network = UNet(config.depth, seed=config.seed).place(device)
-    if config.patch % network.multiple:
-        raise UsageError(f"--patch {config.patch} does not fit this network: give a multiple of {network.multiple}")
-    cache = FrameCache(store)
-    cache.fill(
-        selection.shorts,
-        selection.longs,
-        lambda done, total: on_event(Decoded(done=done, total=total)),
-        photons=config.shot_noise,
-    )
-    crops = TrainingData(cache, selection, config, device)
-    samples = take_samples(store, crops, config) if config.sample_every <= config.epochs else []
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.lr)
-    if resume:
-        restore(run, network, optimizer)
+    ``include`` may hold ``undetermined``: such pairs are used too, then. On a CPU, with the same number of threads, the
+    weights after N and then, resumed, up to M epochs are those of M epochs at once, bit for bit. Ctrl-C and SIGTERM end
+    it after the step in progress, with a checkpoint. Under torchrun every process takes its share of each batch.
 
-    step, last_step = state.step, config.epochs * len(crops)
-    loss: float | None = None
-    sheets: list[Path] = []
-    with _log(run, on_event) as tell, _stop_on_signal() as stop:
-        tell(
-            Started(
+    Raises UsageError or TrainingError for what cannot be trained on or resumed, and TrainingError where the loss is no
+    longer a number (the last good checkpoint is kept), memory of the device or room on the disk runs out, or a frame
+    can no longer be read.
+    """
+    device = local_device(choose_device(config.device))
+    with processes(device) as others:
+        selection = select(store, Split.TRAIN, include)
+        state = RunState(config=config, data_sha256=selection.fingerprint(config.input), scenes=len(selection.scenes))
+        if resume:
+            state = _resumed(run, state)
+        elif others.first:
+            _must_be_new(run)
+        data = _decoded(store, selection, config, device, others, on_event)
+        state = state.replace(cfa=data.cfa)
+        learner = Learner(_placed(state, device), config, device, others)
+        if resume:
+            restore(run, learner.network, learner.optimizer, learner.averages)
+        samples = take_samples(store, data, config) if others.first and config.sample_every <= config.epochs else []
+        others.wait()  # until all have read what the first may now replace
+        with _log(run if others.first else None, on_event) as tell, _stop_on_signal() as stop, _memory_told():
+            tell(
+                Started(
+                    device=str(device),
+                    processes=others.count,
+                    precision="bf16" if uses_bf16(config, device) else "fp32",
+                    on_device=data.on_device,
+                    parameters=sum(parameter.numel() for parameter in learner.network.parameters()),
+                    scenes=len(data),
+                    pairs=len(selection.pairs),
+                    included=selection.included,
+                    left_out=selection.left_out,
+                    epoch=state.epoch,
+                    config=config,
+                )
+            )
+            course = _Course(run, data, learner, samples, others, tell, state)
+            course.follow(stop)
+            report = TrainReport(
+                run=run,
                 device=str(device),
-                parameters=sum(parameter.numel() for parameter in network.parameters()),
-                scenes=len(crops),
+                epochs=course.state.epoch,
+                steps=course.state.step,
+                interrupted=course.state.step < course.last_step,
+                loss=course.loss,
+                seconds=time.monotonic() - course.started_s,
+                scenes=len(data),
                 pairs=len(selection.pairs),
                 left_out=selection.left_out,
-                epoch=state.epoch,
-                config=config,
+                checkpoint=run / CHECKPOINT_NAME,
+                samples=tuple(course.sheets),
             )
-        )
-        # From here on --resume works, and a disk without room says so now and not after the first epochs.
-        _save(run, network, optimizer, state, tell)
-        loss_sum = torch.tensor(state.loss_sum, device=device)
-        started_s = saved_s = time.monotonic()
-        while step < last_step and not stop.is_set():
-            epoch = step // len(crops)
-            loss_sum += _learn(network, optimizer, crops.batch([step]), config.lr_at(epoch))
-            step += 1
-            on_event(StepDone(step=step, steps=last_step))
-
-            epoch_is_done = step % len(crops) == 0
-            if epoch_is_done:
-                loss = _finite(loss_sum, run) / len(crops)  # only here does the CPU wait for the GPU
-                loss_sum.zero_()
-                tell(
-                    EpochDone(
-                        epoch=epoch + 1,
-                        epochs=config.epochs,
-                        loss=loss,
-                        lr=config.lr_at(epoch),
-                        seconds=time.monotonic() - started_s,
-                    )
-                )
-            sample_is_due = epoch_is_done and (epoch + 1) % config.sample_every == 0
-            if sample_is_due or time.monotonic() - saved_s > _SAVE_EVERY_S:
-                state = state.replace(step=step, loss_sum=_finite(loss_sum, run))
-                _save(run, network, optimizer, state, tell)
-                saved_s = time.monotonic()
-            if sample_is_due:
-                sheets.append(run / "samples" / f"epoch-{epoch + 1:05d}.png")
-                write_samples(sheets[-1], network, samples)
-                tell(SampleWritten(epoch=epoch + 1, path=sheets[-1]))
-        if state.step != step:
-            state = state.replace(step=step, loss_sum=_finite(loss_sum, run))
-            _save(run, network, optimizer, state, tell)
-        report = TrainReport(
-            run=run,
-            device=str(device),
-            epochs=state.epoch,
-            steps=step,
-            interrupted=step < last_step,
-            loss=loss,
-            seconds=time.monotonic() - started_s,
-            scenes=len(crops),
-            pairs=len(selection.pairs),
-            left_out=selection.left_out,
-            checkpoint=run / CHECKPOINT_NAME,
-            samples=tuple(sheets),
-        )
-        tell(report)
+            tell(report)
     return report
 
 
-def _learn(network: UNet, optimizer: torch.optim.Adam, batch: Batch, lr: float) -> Tensor:
-    """One step; gives its loss, on the network's device."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    loss = functional.l1_loss(network(batch.planes), batch.target)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.detach()
+class _Course:
+    """The steps of a run, from where its state stands to the last."""
+
+    def __init__(
+        self,
+        run: Path,
+        data: TrainingData,
+        learner: Learner,
+        samples: Sequence[Sample],
+        others: Processes,
+        tell: Callable[[Event], None],
+        state: RunState,
+    ) -> None:
+        self._run, self._data, self._learner, self._samples = run, data, learner, samples
+        self._others, self._tell = others, tell
+        self.state = state
+        self.loss: float | None = None
+        """Of the last whole epoch."""
+        self.sheets: list[Path] = []
+        # The last batch may reach into an epoch that no longer counts.
+        self.last_step = -(-state.config.epochs * state.scenes // state.config.batch)
+        self._loss_sum = torch.tensor(state.loss_sum, device=next(learner.network.parameters()).device)
+        self.started_s = self._saved_s = self._told_s = time.monotonic()
+        self._waited_s = 0.0
+
+    def follow(self, stop: threading.Event) -> None:
+        """To the last step, or until ``stop`` is set. What was learned is saved, whatever ends it, unless the loss is
+        no longer a number.
+        """
+        # From here on --resume works, and a disk without room says so now and not after the first epochs.
+        self._save()
+        with _ahead(self._data, self._shares()) as batches:
+            try:
+                while self.state.step < self.last_step and not self._others.any(stop.is_set(), self.state.step):
+                    asked_s = time.monotonic()
+                    batch = next(batches)
+                    self._waited_s += time.monotonic() - asked_s
+                    self._learn(batch)
+            except (SidcapError, RuntimeError):  # a frame that cannot be read any more, memory that ran out
+                if math.isfinite(float(self._loss_sum)):
+                    self._save()
+                raise
+        if self.state.step > 0:
+            self._save()
+
+    def _learn(self, batch: Batch) -> None:
+        """One step, and what is due after it."""
+        state, config = self.state, self.state.config
+        rate = config.lr_at(state.step * config.batch / state.scenes)
+        loss = self._learner.learn(batch.planes, batch.target, rate, state.step)
+        self._loss_sum += self._others.mean(loss)
+        self.state = state.replace(step=state.step + 1, loss_steps=state.loss_steps + 1)
+        self._tell(StepDone(step=self.state.step, steps=self.last_step))
+        if self.state.epoch > state.epoch:
+            self._tell_epoch(rate)
+            if self.state.epoch // config.sample_every > state.epoch // config.sample_every:
+                self._save()
+                self._sample()
+        if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
+            self._save()
+
+    def _tell_epoch(self, rate: float) -> None:
+        steps, now_s = self.state.loss_steps, time.monotonic()
+        self.loss = self._finite() / steps  # only here does the CPU wait for the GPU
+        took_s = max(now_s - self._told_s, 1e-9)
+        self._tell(
+            EpochDone(
+                epoch=self.state.epoch,
+                epochs=self.state.config.epochs,
+                loss=self.loss,
+                lr=rate,
+                seconds=now_s - self.started_s,
+                crops_per_s=steps * self.state.config.batch / took_s,
+                data_wait=self._waited_s / took_s,
+                utilisation=_utilisation(self._loss_sum.device),
+            )
+        )
+        self._loss_sum.zero_()
+        self.state = self.state.replace(loss_steps=0)
+        self._told_s, self._waited_s = time.monotonic(), 0.0
+
+    def _shares(self) -> Iterator[Sequence[int]]:
+        """The crops that this process learns from in each step to come."""
+        size = self.state.config.batch
+        for step in range(self.state.step, self.last_step):
+            yield self._others.share(range(step * size, (step + 1) * size))
+
+    def _save(self) -> None:
+        self.state = self.state.replace(loss_sum=self._finite())
+        self._saved_s = time.monotonic()
+        if self._others.first:
+            learner = self._learner
+            path = save_checkpoint(self._run, learner.network, learner.optimizer, self.state, learner.averages)
+            self._tell(CheckpointSaved(epoch=self.state.epoch, step=self.state.step, path=path))
+
+    def _sample(self) -> None:
+        if self._samples:
+            self.sheets.append(self._run / "samples" / f"epoch-{self.state.epoch:05d}.png")
+            with self._learner.averaged() as network:
+                write_samples(self.sheets[-1], network, self._samples)
+            self._tell(SampleWritten(epoch=self.state.epoch, path=self.sheets[-1]))
+
+    def _finite(self) -> float:
+        value = float(self._loss_sum)
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss is no longer a number: {self._run} keeps its last checkpoint; train with a lower --lr"
+            )
+        return value
 
 
-def _new(run: Path, state: RunState) -> RunState:
+def _decoded(
+    store: Store,
+    selection: Selection,
+    config: TrainConfig,
+    device: torch.device,
+    others: Processes,
+    on_event: Callable[[Event], None],
+) -> TrainingData:
+    """The pairs, ready to be cut. The first process decodes what is not cached, then each machine's others look."""
+    cache = FrameCache(store)
+    for turn in (True, False):
+        if others.first is turn:
+            cache.fill(
+                selection.shorts,
+                selection.longs,
+                lambda done, total: on_event(Decoded(done=done, total=total)),
+                photons=config.shot_noise,
+            )
+        others.wait()
+    return TrainingData(cache, selection, config, device)
+
+
+def _placed(state: RunState, device: torch.device) -> UNet:
+    network = state.network().place(device)
+    if state.config.patch % network.multiple:
+        raise UsageError(
+            f"--patch {state.config.patch} does not fit this network: give a multiple of {network.multiple}"
+        )
+    return network
+
+
+@contextmanager
+def _ahead(data: TrainingData, shares: Iterator[Sequence[int]]) -> Iterator[Iterator[Batch]]:
+    """Gives the batches one after the other, the next ones being cut in another thread meanwhile.
+
+    Not so where the pairs lie on the device: cutting is its own work then.
+    """
+    if data.on_device:
+        yield map(data.batch, shares)
+        return
+    pool = ThreadPoolExecutor(1, thread_name_prefix="crops")
+    try:
+        coming = deque(pool.submit(data.batch, share) for share in islice(shares, _AHEAD))
+
+        def batches() -> Iterator[Batch]:
+            while coming:
+                batch = coming.popleft().result()
+                coming.extend(pool.submit(data.batch, share) for share in islice(shares, 1))
+                yield batch
+
+        yield batches()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _utilisation(device: torch.device) -> float | None:
+    """Share of the last moment in which the GPU was at work; None where NVIDIA's driver cannot be asked."""
+    if device.type != "cuda":
+        return None
+    try:
+        return torch.cuda.utilization(device) / 100
+    except (ModuleNotFoundError, RuntimeError):  # it needs nvidia-ml-py, and the driver's leave
+        return None
+
+
+def _must_be_new(run: Path) -> None:
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run} is a file; a run is a folder: give another --out")
     if (run / CHECKPOINT_NAME).exists():
         raise UsageError(f"{run} already holds a run: go on with it with --resume, or give another --out")
     if run.is_dir() and any(run.iterdir()):
         raise UsageError(f"{run} holds other files: give an empty or new folder as --out")
-    return state
 
 
 def _resumed(run: Path, wanted: RunState) -> RunState:
@@ -191,28 +330,20 @@ def _resumed(run: Path, wanted: RunState) -> RunState:
     return saved.replace(config=wanted.config)
 
 
-def _save(
-    run: Path, network: UNet, optimizer: torch.optim.Adam, state: RunState, tell: Callable[[Event], None]
-) -> None:
-    path = save_checkpoint(run, network, optimizer, state)
-    tell(CheckpointSaved(epoch=state.epoch, step=state.step, path=path))
-
-
-def _finite(loss_sum: Tensor, run: Path) -> float:
-    value = float(loss_sum)
-    if not math.isfinite(value):
-        raise TrainingError(f"the loss is no longer a number: {run} keeps its last checkpoint; train with a lower --lr")
-    return value
-
-
 @contextmanager
-def _log(run: Path, on_event: Callable[[Event], None]) -> Iterator[Callable[[Event], None]]:
-    """Gives what tells an event to the caller and to the run's log."""
+def _log(run: Path | None, on_event: Callable[[Event], None]) -> Iterator[Callable[[Event], None]]:
+    """Gives what tells an event to the caller and to the run's log; to nobody where there is no run to write to."""
+    if run is None:
+        yield lambda _event: None
+        return
     try:
         run.mkdir(parents=True, exist_ok=True)
         with (run / "log.jsonl").open("a", encoding="utf-8") as log:
 
             def tell(event: Event) -> None:
+                if isinstance(event, StepDone):  # too many to be logged
+                    on_event(event)
+                    return
                 line = {"utc": datetime.now(UTC).isoformat(timespec="seconds")} | event.model_dump(mode="json")
                 print(json.dumps(line), file=log, flush=True)
                 on_event(event)
@@ -244,3 +375,16 @@ def _stop_on_signal() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Says which setting to lower where memory runs out."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise TrainingError(
+                "the device has not enough memory: give a lower --batch or --patch, or --precision bf16"
+            ) from error
+        raise
