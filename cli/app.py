@@ -16,8 +16,10 @@ from sidcap.cli import (
     camera,
     decide,
     demo,
+    enhance,
     evaluate,
     export,
+    export_model,
     import_,
     import_weights,
     recover,
@@ -94,6 +96,8 @@ app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("decide")(decide.decide)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("enhance")(enhance.enhance)
+app.command("export-model")(export_model.export_model)
 app.command("import-weights")(import_weights.import_weights)
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
