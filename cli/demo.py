@@ -63,7 +63,7 @@ def demo(
     if not _train(store, run):
         raise typer.Exit(INTERRUPTED)
     _headline("4. evaluate: on a scene it has not seen")
-    show_scores(evaluate_showing_progress(store, run, Split.TEST, Device.AUTO))
+    show_scores(evaluate_showing_progress(store, [run], Split.TEST, Device.AUTO))
 
 
 def _shoot(store: Store) -> None:

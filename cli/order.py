@@ -143,7 +143,9 @@ class Book:
             return cls(dataset, Tally())
         store = Store.open(dataset)
         interrupted = unfinished(Journal(store.journal_path).events())
-        return cls(dataset, Tally.of(store.scenes()), dict(sorted(interrupted.items())))
+        # A scene that was shot well and whose file broke afterwards must not keep anybody from shooting the next.
+        scenes = store.scenes(on_broken=lambda error: warn(f"not counted: {error}"))
+        return cls(dataset, Tally.of(scenes), dict(sorted(interrupted.items())))
 
     def to_resume(self, number: int | None) -> list[Bracket]:
         """The interrupted brackets, or the one of scene ``number`` (in its split, or with all five digits)."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from sidcap.curate.equations import BLUR, GAIN, GROWTH, ROTATION, Equations, Which, X, Y
-from sidcap.curate.moments import Motion, Template, Tile, measure, tiles_of
+from sidcap.curate.moments import OUTLIER_SIGMA, Moments, Motion, Template, Tile, measure, tiles_of
 from sidcap.curate.planes import BayerPlanes
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.noise import NoiseModel
@@ -27,6 +28,8 @@ _SMALL_STEP_SIGMA = 3.0
 _FEWEST_TO_TURN = 8
 _TURNED_SIGMA = 5.0
 _MOST_STRAY = 0.5
+_TINY = 1e-9
+_SURE_CHI2 = 100.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,28 @@ def fit_pair(
             break
         nth = _sparsest(fit, nth)
     return fit
+
+
+def fits_better(template: Template, short: BayerPlanes, noise: NoiseModel, fit: Fit, other: Fit) -> bool:
+    """Whether the short lies where ``fit`` has it rather than where ``other`` has it, beyond doubt.
+
+    It has to leave less chi-square in the tiles that both can tell of: by more than chance (a difference d scatters by
+    2 sqrt(d), so 100 is five standard deviations from none), and by more than tiles that prefer the other place allow.
+    """
+    widest = max((fit, other), key=lambda one: max(map(abs, one.motion.shift_px)))
+    tiles = tiles_of(template, widest.motion)
+    mine, others = (
+        _left_over(measure(template, short, noise, one.motion, one.gain, fit.chi2, tiles)) for one in (fit, other)
+    )
+    less = others - mine
+    against = np.minimum(less, 0)
+    return bool(less.sum() > _SURE_CHI2 + 5 * math.sqrt(2 * float(against @ against)))
+
+
+def _left_over(moments: Moments) -> Matrix:
+    """(T,): chi-square beyond that of noise, with what differs too much to take part counted as the limit of that."""
+    left_out = moments.pixels * moments.outliers / np.maximum(1 - moments.outliers, _TINY)
+    return np.asarray(moments.misfit - moments.pixels + (OUTLIER_SIGMA**2 - 1) * left_out)
 
 
 def every_nth(nth: int, tiles: list[Tile]) -> list[Tile]:

@@ -40,7 +40,8 @@ INSTRUMENTS = 6
 LOCAL = 4
 """Parameters that a tile can tell: shift along x and y, gain, blur."""
 
-_OUTLIER_SIGMA = 6.0
+OUTLIER_SIGMA = 6.0
+"""What differs by more from the model is left out."""
 _TILE = (64, 128)
 """Most rows and columns of a tile of plane pixels, about: its dozen arrays stay in a second-level cache."""
 _SMALL_TILE = (48, 96)
@@ -256,7 +257,7 @@ def _sums(
     residual -= np.float32(gain) * value
     columns = (residual, value, along_x, along_y, bend, wide[0])
     _centre(columns, weight, "p")
-    weight *= residual**2 < np.float32(_OUTLIER_SIGMA**2 * max(1.0, chi2)) * variance
+    weight *= residual**2 < np.float32(OUTLIER_SIGMA**2 * max(1.0, chi2)) * variance
     # What a row or a column has in common is free in the model, so it must not count as slope either.
     _centre(columns, weight, "pr")
     _centre(columns, weight, "pc")

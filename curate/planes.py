@@ -22,6 +22,9 @@ CLIPPED = 0.98
 """Of white, both above black: photosites from here on are not to be believed."""
 _HOT_SIGMA = 5.0
 _BIN_PX = 4
+_RIVALS = 0.7
+"""Another summit of the correlation this high, of the highest, may be the true one."""
+_MOST_RIVALS = 8
 _GLARE_SIGMA = 6.0
 QUANTISATION_DN2 = np.float32(1 / 12)
 """Variance of rounding to whole DN."""
@@ -81,8 +84,10 @@ def _pattern(dark: Mosaic) -> Mosaic:
     return np.asarray(around + np.where(np.abs(beyond) > _STANDS_OUT * spread, beyond, 0), np.float32)
 
 
-def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: NoiseModel) -> tuple[float, float]:
-    """The shift (dx, dy) to a sensor pixel or so, by weighted correlation of binned planes.
+def coarse_shifts(long: BayerPlanes, short: BayerPlanes, gain: float, noise: NoiseModel) -> list[tuple[float, float]]:
+    """The shift (dx, dy) to a sensor pixel or so, by weighted correlation of binned planes; then those that rival it.
+
+    A scene that repeats itself, such as a fence, resembles itself a period off, too.
 
     One diagonal of the filter array is correlated with the other: they share their centre but no photosite, so that
     fixed pattern does not correlate.
@@ -101,10 +106,23 @@ def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: Nois
     reach = SEARCH_PX // _BIN_PX
     lags = np.arange(-reach - 1, reach + 2)
     near = cv2.idft(products[0] + products[1])[np.ix_(lags, lags)]
-    y, x = (int(place) + 1 for place in np.unravel_index(near[1:-1, 1:-1].argmax(), (2 * reach + 1, 2 * reach + 1)))
-    dx = lags[x] + _vertex(near[y, x - 1 : x + 2])
-    dy = lags[y] + _vertex(near[y - 1 : y + 2, x])
-    return float(dx * _BIN_PX), float(dy * _BIN_PX)
+    tops = _tops(np.asarray(near, np.float32))
+    return [
+        (
+            float(lags[x] + _vertex(near[y, x - 1 : x + 2])) * _BIN_PX,
+            float(lags[y] + _vertex(near[y - 1 : y + 2, x])) * _BIN_PX,
+        )
+        for y, x in tops
+    ]
+
+
+def _tops(near: Mosaic) -> list[tuple[int, int]]:
+    """(y, x) of the highest value inside the border, then of other summits nearly as high, a few at most."""
+    inside = near[1:-1, 1:-1]
+    height = float(inside.max())
+    summits = (inside >= cv2.dilate(near, np.ones((3, 3), np.uint8))[1:-1, 1:-1]) & (inside >= _RIVALS * height)
+    places = sorted(np.argwhere(summits).tolist(), key=lambda place: -inside[place[0], place[1]])
+    return [(y + 1, x + 1) for y, x in places[: 1 + _MOST_RIVALS]]
 
 
 def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel, known: NDArray[np.bool_] | None) -> None:

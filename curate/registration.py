@@ -11,7 +11,7 @@ believed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -21,15 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.curate.equations import GAIN, GROWTH, ROTATION, Equations, levers_at
-from sidcap.curate.fit import Fit, fit_pair
+from sidcap.curate.fit import Fit, fit_pair, fits_better
 from sidcap.curate.moments import Template
-from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shift
+from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shifts
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
 
-METHOD = "instrumental Gauss-Newton on raw planes, 3"
+METHOD = "instrumental Gauss-Newton on raw planes, 4"
 """Name and version of the estimator, for records."""
 
 SIGNIFICANT = 8.0
@@ -44,6 +44,7 @@ _MIN_USABLE = 0.02
 _LEAST_BRIGHTNESS = 0.5
 """With less than this of the light that was expected, structure in common is called chance: half of unrelated scenes
 share a tenth of it."""
+_SAME_PLACE_PX = 2.0
 _FIELD = (8, 6)
 _CELL_CERTAIN_PX = 0.5
 
@@ -59,6 +60,8 @@ class Problem(StrEnum):
     """The short is too dark to show the long's structure."""
     STRANGE = "strange"
     """The short is bright enough, but does not show the long's structure within the search."""
+    REPEATING = "repeating"
+    """The long's structure fits the short as well at another place: a fence, a row of windows."""
     UNSETTLED = "unsettled"
     """The fit did not converge."""
 
@@ -222,14 +225,46 @@ class Reference:
         )
         if nothing.usable < _MIN_USABLE:
             return replace(nothing, problem=Problem.CLIPPED)
-        start = coarse_shift(self._planes, planes, 1 / ratio, self._noise)
+        start, *rivals = coarse_shifts(self._planes, planes, 1 / ratio, self._noise)
         try:
-            found = _described(fit_pair(self._template, planes, self._noise, start, 1 / ratio), nothing, ratio)
+            fit = self._fitted(planes, start, ratio)
         except np.linalg.LinAlgError:
             return replace(nothing, problem=Problem.FLAT)
+        found = _described(fit, nothing, ratio)
+        if found.ratio is not None and rivals:
+            found = self._unrivalled(found, fit, planes, rivals, nothing, ratio)
         if found.ratio is None:
             return found
         return replace(found, offset_dn=_offset(self._planes, planes, 1 / found.ratio))
+
+    def _fitted(self, planes: BayerPlanes, start_px: tuple[float, float], ratio: float) -> Fit:
+        return fit_pair(self._template, planes, self._noise, start_px, 1 / ratio)
+
+    def _unrivalled(
+        self,
+        found: Registration,
+        fit: Fit,
+        planes: BayerPlanes,
+        rivals_px: Sequence[tuple[float, float]],
+        nothing: Registration,
+        ratio: float,
+    ) -> Registration:
+        """What was found, or at a rival place where the short fits better; REPEATING where that cannot be told."""
+        for rival_px in rivals_px:
+            try:
+                other = self._fitted(planes, rival_px, ratio)
+            except np.linalg.LinAlgError:
+                continue
+            if math.dist(other.motion.shift_px, fit.motion.shift_px) < _SAME_PLACE_PX:
+                continue
+            described = _described(other, nothing, ratio)
+            beside = self._template, planes, self._noise
+            if described.ratio is None or fits_better(*beside, fit, other):
+                continue
+            if not fits_better(*beside, other, fit):
+                return replace(nothing, chi2=found.chi2, explained=found.explained, problem=Problem.REPEATING)
+            found, fit = described, other
+        return found
 
 
 def _described(fit: Fit, nothing: Registration, ratio: float) -> Registration:

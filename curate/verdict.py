@@ -174,6 +174,10 @@ def _why_nothing(registration: Registration, frame: str) -> str:
                 f"{frame} does not show what the long shows, nor within {SEARCH_PX} px around it: "
                 "another scene, other light, or the camera moved far"
             )
+        case Problem.REPEATING:
+            return (
+                f"the scene repeats itself: {frame} fits the long as well at another place; put something single in it"
+            )
         case _:
             return f"no single shift brings {frame} onto the long: several things moved, or the camera turned"
 

@@ -175,10 +175,21 @@ class Store:
             raise ManifestError(f"{path} says it is scene {loaded.name}: rename it, or restore it from a copy")
         return loaded
 
-    def scenes(self, split: Split | None = None) -> Iterator[Scene]:
-        """All scenes, ascending; only those of ``split`` where one is given."""
+    def scenes(
+        self, split: Split | None = None, *, on_broken: Callable[[ManifestError], None] | None = None
+    ) -> Iterator[Scene]:
+        """All scenes, ascending; only those of ``split`` where one is given.
+
+        Raises ManifestError for a broken file; where ``on_broken`` is given it is told, and the file passed over.
+        """
         for scene in self.scene_ids():
-            loaded = self.scene(scene)
+            try:
+                loaded = self.scene(scene)
+            except ManifestError as error:
+                if on_broken is None:
+                    raise
+                on_broken(error)
+                continue
             if split is None or loaded.split == split:
                 yield loaded
 

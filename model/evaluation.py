@@ -1,162 +1,244 @@
-"""Judge a run: PSNR of the amplified input and of the network on every aligned pair of a split, and pictures."""
+"""Judge runs: every usable pair of a split, each network beside the amplified input, with scores and pictures.
+
+    evaluation = evaluate(Store.open(Path("dataset")), [Path("run"), Path("sony")])
+
+In every run, and for several runs once more, with all of them, in the first:
+
+    evaluation/test.json        `Evaluation`
+    evaluation/test.csv         one row for every picture of every pair
+    evaluation/test/*.png       the pictures of each pair side by side; crops.png: crops of the darkest shorts
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from pydantic import ConfigDict
 
+from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.data_manifest.raw import develop, develop_amplified
-from sidcap.data_manifest.schema import Record
-from sidcap.data_manifest.store import Store, program
+from sidcap.data_manifest.store import Store, program, sha256_of
 from sidcap.data_manifest.words import Split
 from sidcap.model.cache import FrameCache, Progress
-from sidcap.model.checkpoint import load_network, read_state
-from sidcap.model.config import DeviceChoice, TrainConfig
-from sidcap.model.data import AlignedPair, LeftOut, OpenPair, open_pair, select
+from sidcap.model.checkpoint import CHECKPOINT_NAME, load_network, read_state
+from sidcap.model.config import DeviceChoice
+from sidcap.model.data import AlignedPair, OpenPair, Selection, open_pair, select
 from sidcap.model.files import write_result
+from sidcap.model.high_iso import residue
 from sidcap.model.inference import choose_device, enhance
-from sidcap.model.metrics import psnr_db, to_unit
-from sidcap.model.pictures import Panel, sheet, write_png
+from sidcap.model.metrics import quality
+from sidcap.model.pictures import Panel, detailed_place, reduced, sheet, write_png
+from sidcap.model.scores import (
+    AMPLIFIED,
+    MEAN_SCALED,
+    Evaluation,
+    Judged,
+    JudgedRun,
+    Score,
+    compare,
+    csv_of,
+    summarise,
+    summarise_residues,
+)
 from sidcap.model.unet import UNet
 
-
-class Score(Record):
-    """One pair. PSNR in dB against the developed long, see `sidcap.model.metrics`."""
-
-    # Equal pictures have an infinite PSNR.
-    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
-
-    scene: str
-    short: str
-    """Path in the dataset."""
-    long: str
-    ratio: float
-    """The true one."""
-    amplified_db: float
-    """Of the short's mosaic times the ratio, developed like the long."""
-    mean_scaled_db: float
-    """Of the developed short times the factor that gives it the long's mean: SID's and the study's "scaled" image. It
-    is told how bright the answer is, so it is not a result that could be had without the long."""
-    network_db: float
-    picture: str
-    """Path in the run: input, reference, amplified, network."""
-
-
-class Evaluation(Record):
-    """All pairs of a split; also written to ``evaluation/<split>.json`` in the run."""
-
-    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
-
-    run: Path
-    split: Split
-    epochs: int
-    """Whole epochs that the network was trained."""
-    config: TrainConfig
-    simulated: bool
-    """True where any of the frames comes from the simulated camera."""
-    scores: tuple[Score, ...]
-    amplified_db: float
-    """Means over the pairs."""
-    mean_scaled_db: float
-    network_db: float
-    left_out: tuple[LeftOut, ...]
-    """Pairs of the split that are not aligned, and so cannot be judged."""
-    made_with: str
+_CROP_PX = 256
+_CROPS = 8
+"""Scenes on the sheet of crops."""
+_INPUT, _REFERENCE = "input", "reference"
 
 
 def evaluate(
     store: Store,
-    run: Path,
+    runs: Sequence[Path],
     split: Split = Split.TEST,
     *,
+    include: frozenset[str] = frozenset(),
     device: DeviceChoice = "auto",
     on_decoded: Progress | None = None,
     on_score: Callable[[Score, int], None] = lambda _score, _total: None,
 ) -> Evaluation:
-    """Judge the run's network on the aligned pairs of ``split``.
+    """Judge the networks of ``runs`` on the usable pairs of ``split``, all on the same ones.
 
-    Pairs come from the manifest alone, never from the order of files. Writes a four-up picture of every pair to
-    ``evaluation/<split>/`` in the run. ``on_score`` is called after every pair, with how many there are.
-    Raises TrainingError without a usable checkpoint, UsageError for an empty split, RawError for an unreadable frame.
+    Pairs come from the manifest alone, never from the order of files; ``include`` may hold ``undetermined``.
+    ``on_score`` is called after every pair, with how many there are. Raises TrainingError without a usable checkpoint,
+    UsageError for an empty split or a run that is named twice, RawError for an unreadable frame.
     """
-    state = read_state(run)
-    selection = select(store, split)
-    network = load_network(run, choose_device(device))
+    selection = select(store, split, include)
+    networks = _loaded(runs, choose_device(device))
     cache = FrameCache(store)
     cache.fill(selection.shorts, selection.longs, on_decoded)
-    scores: list[Score] = []
+    books = [_Book(split, [network.run]) for network in networks]
+    if len(networks) > 1:
+        books.append(_Book(split, [network.run for network in networks]))
+    darkest = {_darkest(scene) for scene in selection.scenes[:_CROPS]}
     for pair in selection.pairs:
-        pictures = _pictures(store, open_pair(cache, pair), pair, network, state.config)
-        scores.append(_score(pair, pictures, f"evaluation/{split}/{Path(pair.short.path).stem}.png"))
-        write_png(run / scores[-1].picture, _four_up(pair, pictures, scores[-1]))
-        on_score(scores[-1], len(selection.pairs))
-    evaluation = Evaluation(
-        run=run,
-        split=split,
-        epochs=state.epoch,
-        config=state.config,
-        simulated=any(frame.camera.simulated for frame in selection.shorts + selection.longs),
-        scores=tuple(scores),
-        amplified_db=float(np.mean([score.amplified_db for score in scores])),
-        mean_scaled_db=float(np.mean([score.mean_scaled_db for score in scores])),
-        network_db=float(np.mean([score.network_db for score in scores])),
-        left_out=selection.left_out,
-        made_with=program(),
-    )
-    write_result(run / "evaluation" / f"{split}.json", (evaluation.model_dump_json(indent=2) + "\n").encode())
-    return evaluation
+        judged = _judge(store, open_pair(cache, pair), pair, networks)
+        for book in books:
+            book.enter(pair, judged, with_crop=pair.short.path in darkest)
+        on_score(books[-1].scores[-1], len(selection.pairs))
+    return [book.close(selection, include) for book in books][-1]
 
 
 @dataclass(frozen=True)
-class _Pictures:
-    """Four (2 h, 2 w, 3) sRGB pictures of one pair, 16-bit or floating point."""
+class _Network:
+    """A network, and the run it is from."""
 
-    input: NDArray[np.uint16]
-    reference: NDArray[np.uint16]
-    amplified: NDArray[np.uint16]
-    network: NDArray[np.float32]
+    run: JudgedRun
+    network: UNet
 
 
-def _pictures(store: Store, pixels: OpenPair, pair: AlignedPair, network: UNet, config: TrainConfig) -> _Pictures:
-    raw = store.path(pair.short.path)
-    return _Pictures(
-        input=pixels.mosaic.covered(develop(raw)),
-        reference=pixels.target,
-        amplified=pixels.mosaic.covered(develop_amplified(raw, pair.ratio, *pair.short.levels)),
-        network=enhance(network, pixels.amplified(config.input)),
+def _loaded(runs: Sequence[Path], device: torch.device) -> list[_Network]:
+    if len({run.resolve() for run in runs}) < len(runs) or not runs:
+        raise UsageError("give every run once: " + " ".join(str(run) for run in dict.fromkeys(runs)))
+    loaded = []
+    for run in runs:
+        state, network = read_state(run), load_network(run, device)
+        namesakes = [other for other in runs if other.resolve().name == run.resolve().name]
+        clear = len(namesakes) == 1 and run.resolve().name not in (AMPLIFIED, MEAN_SCALED)
+        judged = JudgedRun(
+            name=run.resolve().name if clear else str(run),
+            run=run,
+            epochs=state.epoch,
+            parameters=sum(parameter.numel() for parameter in network.parameters()),
+            imported_from=state.imported_from,
+            checkpoint_sha256=sha256_of(run / CHECKPOINT_NAME),
+            config=state.config,
+        )
+        loaded.append(_Network(judged, network))
+    return loaded
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is kept of a full-size picture for the sheets."""
+
+    small: NDArray[np.float32]
+    crop: NDArray[Any]
+
+
+@dataclass
+class _JudgedPair:
+    """The scores of a pair's pictures and what is shown of them, by the picture's name."""
+
+    scores: dict[str, Judged] = field(default_factory=dict)
+    shown: dict[str, _Shown] = field(default_factory=dict)
+
+
+def _judge(store: Store, pixels: OpenPair, pair: AlignedPair, networks: Sequence[_Network]) -> _JudgedPair:
+    """Judge one picture after the other: of full frames, no more than two fit in little memory."""
+    raw, reference = store.path(pair.short.path), pixels.target
+    place = detailed_place(reference, _CROP_PX)
+    judged = _JudgedPair()
+
+    def keep(name: str, picture: NDArray[Any]) -> None:
+        judged.shown[name] = _Shown(reduced(picture), picture[place].copy())
+
+    def judge(name: str, picture: NDArray[Any]) -> None:
+        keep(name, picture)
+        judged.scores[name] = Judged(
+            picture=name, quality=quality(picture, reference), residue=residue(picture, reference)
+        )
+
+    keep(_REFERENCE, reference)
+    given = pixels.mosaic.covered(develop(raw))
+    keep(_INPUT, given)
+    brightness = float(reference.mean()) / max(float(given.mean()), 1e-9)
+    judge(AMPLIFIED, pixels.mosaic.covered(develop_amplified(raw, pair.ratio, *pair.short.levels)))
+    judged.scores[MEAN_SCALED] = Judged(
+        picture=MEAN_SCALED, quality=quality(given, reference, scale=brightness), residue=None
     )
+    for network in networks:
+        judge(network.run.name, _enhanced(network, pixels))
+    return judged
 
 
-def _score(pair: AlignedPair, pictures: _Pictures, picture: str) -> Score:
-    brightness = float(pictures.reference.mean()) / max(float(pictures.input.mean()), 1e-9)
-    return Score(
-        scene=pair.scene,
-        short=pair.short.path,
-        long=pair.long.path,
-        ratio=pair.ratio,
-        amplified_db=psnr_db(pictures.amplified, pictures.reference),
-        mean_scaled_db=psnr_db(to_unit(pictures.input) * np.float32(brightness), pictures.reference),
-        network_db=psnr_db(pictures.network, pictures.reference),
-        picture=picture,
-    )
+def _enhanced(network: _Network, pixels: OpenPair) -> NDArray[np.float32]:
+    planes = pixels.amplified(network.run.config.input)
+    if len(planes) != network.network.planes:
+        raise TrainingError(
+            f"{network.run.run} takes {network.network.planes} planes, this dataset's frames have {len(planes)}: "
+            "judge it on frames of the kind of sensor it was trained for"
+        )
+    return enhance(network.network, planes)
 
 
-def _four_up(pair: AlignedPair, pictures: _Pictures, score: Score) -> NDArray[np.uint8]:
+class _Book:
+    """The evaluation of one run, or of several side by side: grows by a pair at a time, and is written in the end."""
+
+    def __init__(self, split: Split, runs: Sequence[JudgedRun]) -> None:
+        self.runs = tuple(runs)
+        self.split = split
+        self.folder = runs[0].run / "evaluation"
+        beside = [Path(run.name).name for run in runs[1:]]
+        self.stem = f"{split}-beside-{'-'.join(beside)}" if beside else str(split)
+        self.scores: list[Score] = []
+        self.crops: list[list[Panel]] = []
+
+    def enter(self, pair: AlignedPair, judged: _JudgedPair, *, with_crop: bool) -> None:
+        """Add a pair, and write its sheet."""
+        names = [run.name for run in self.runs]
+        score = Score(
+            scene=pair.scene,
+            short=pair.short.path,
+            long=pair.long.path,
+            iso=pair.short.iso.set,
+            nominal_ratio=pair.ratios.nominal,
+            ratio=pair.ratio,
+            pictures=tuple(judged.scores[name] for name in (AMPLIFIED, MEAN_SCALED, *names)),
+            sheet=f"{self.stem}/{Path(pair.short.path).stem}.png",
+        )
+        self.scores.append(score)
+        labels = _labels(pair, score)
+        panels = [Panel(judged.shown[name].small, labels[name]) for name in (_INPUT, _REFERENCE, AMPLIFIED, *names)]
+        columns = 2 if len(panels) == 4 else 3
+        rows = [panels[first : first + columns] for first in range(0, len(panels), columns)]
+        write_png(self.folder / score.sheet, sheet(rows))
+        if with_crop:
+            order = (AMPLIFIED, *names, _REFERENCE)
+            self.crops.append([Panel(judged.shown[name].crop, labels[name]) for name in order])
+
+    def close(self, selection: Selection, include: frozenset[str]) -> Evaluation:
+        """What the pairs come to, written."""
+        crops = f"{self.stem}/crops.png"
+        write_png(self.folder / crops, sheet(self.crops))
+        names = [run.name for run in self.runs]
+        evaluation = Evaluation(
+            runs=self.runs,
+            folder=self.folder,
+            split=self.split,
+            included=tuple(sorted(include)),
+            simulated=any(frame.camera.simulated for frame in selection.shorts + selection.longs),
+            data_sha256=selection.fingerprint(),
+            scores=tuple(self.scores),
+            crops=crops,
+            summaries=summarise(self.scores, (AMPLIFIED, MEAN_SCALED, *names)),
+            differences=compare(self.scores, names),
+            residues=summarise_residues(self.scores, (AMPLIFIED, *names)),
+            left_out=selection.left_out,
+            made_with=program(),
+        )
+        write_result(self.folder / f"{self.stem}.csv", csv_of(self.scores).encode())
+        write_result(self.folder / f"{self.stem}.json", (evaluation.model_dump_json(indent=2) + "\n").encode())
+        return evaluation
+
+
+def _darkest(scene: Sequence[AlignedPair]) -> str:
+    return min(scene, key=lambda pair: pair.short.exposure.true_s).short.path
+
+
+def _labels(pair: AlignedPair, score: Score) -> dict[str, str]:
     origin = " (simulated camera)" if pair.short.camera.simulated else ""
-    return sheet(
-        [
-            [
-                Panel(pictures.input, f"input: scene {pair.scene}, {pair.short.exposure.nominal_s:.3g} s{origin}"),
-                Panel(pictures.reference, f"reference: {pair.long.exposure.nominal_s:.3g} s, ISO {pair.long.iso.set}"),
-            ],
-            [
-                Panel(pictures.amplified, f"input amplified x{pair.ratio:.4g}: {score.amplified_db:.2f} dB"),
-                Panel(pictures.network, f"network: {score.network_db:.2f} dB"),
-            ],
-        ]
-    )
+    labels = {
+        _INPUT: f"input: scene {pair.scene}, {pair.short.exposure.nominal_s:.3g} s{origin}",
+        _REFERENCE: f"reference: {pair.long.exposure.nominal_s:.3g} s, ISO {pair.long.iso.set}",
+        AMPLIFIED: f"input amplified x{score.ratio:.4g}: {score.of(AMPLIFIED).psnr_db:.2f} dB",
+    }
+    for judged in score.pictures[2:]:
+        labels[judged.picture] = f"{judged.picture}: {judged.quality.psnr_db:.2f} dB"
+    return labels

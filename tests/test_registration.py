@@ -187,6 +187,34 @@ def test_where_nothing_can_be_measured_nothing_is_claimed(long: Mosaic, short: M
     assert reasons[0]
 
 
+def fence(shift_px: tuple[float, float], *, signal_e: float, seed: int, something_single: bool = False) -> Mosaic:
+    """Bright and dark fields in turn, DN; with one soft lamp among them where asked for."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(float)
+    x, y = x - shift_px[0], y - shift_px[1]
+    light = 0.5 + 0.4 * np.tanh(4 * np.sin(2 * np.pi * x / 46)) * np.tanh(4 * np.sin(2 * np.pi * y / 38))
+    if something_single:
+        light += np.exp(-((x - 200) ** 2 + (y - 150) ** 2) / (2 * 25**2))
+    rng = np.random.default_rng(seed)
+    electrons = rng.poisson(light * signal_e) + rng.normal(0, NOISE.read_noise_e, SHAPE)
+    return (electrons / NOISE.gain_e_per_dn).astype(np.float32)
+
+
+@pytest.mark.parametrize("shift_px", [(0.0, 0.0), (46.0, 0.0), (3.0, 1.0)])
+@pytest.mark.parametrize("signal_e", [1.0, 10.0])
+def test_a_scene_that_repeats_itself_is_never_called_aligned(shift_px: tuple[float, float], signal_e: float) -> None:
+    long = fence((0, 0), signal_e=100 * signal_e, seed=1)
+    found = register(long, fence(shift_px, signal_e=signal_e, seed=2), ratio=100, noise=NOISE)
+    assert (found.shift_px, found.problem) == (None, Problem.REPEATING)
+    verdict, (reason,) = judge(found, true_ratio=100)
+    assert (verdict, "repeats itself" in reason) == (Verdict.UNDETERMINED, True)
+
+
+def test_one_single_thing_among_many_alike_tells_where_the_short_lies() -> None:
+    long = fence((0, 0), signal_e=1000, seed=1, something_single=True)
+    short = fence((1, 0), signal_e=10, seed=2, something_single=True)
+    assert register(long, short, ratio=100, noise=NOISE).shift_px == pytest.approx((1, 0), abs=0.05)
+
+
 @pytest.mark.parametrize("signal_e", [0.005, 0.02])
 def test_too_dark_a_short_is_called_too_dark(signal_e: float) -> None:
     pair = make_pair(scene(), signal_e=signal_e, ratio=5000, pattern=Pattern.of_body(1, SHAPE))

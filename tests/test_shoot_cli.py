@@ -104,6 +104,17 @@ def test_the_end_of_input_and_q_end_the_evening(camera: SimulatedCamera, says: s
     assert scenes() == {}
 
 
+def test_a_scene_whose_file_broke_is_named_and_keeps_nobody_from_the_next(camera: SimulatedCamera) -> None:
+    store = Store.create(Path("dataset"))
+    store.scene_path(1).parent.mkdir()
+    store.scene_path(1).write_text('{"id": 1, "spl')
+    result = shoot(camera, *SHORT_BRACKET)
+    assert result.exit_code == 0, result.stderr
+    assert "not counted: " in result.stderr
+    assert "00001.json" in result.stderr.replace("\n", "")
+    assert store.scene(2).complete
+
+
 def test_a_skipped_number_stays_free(camera: SimulatedCamera) -> None:
     result = shoot(camera, *SHORT_BRACKET, "--scenes", "2", says="s\n\nq\n")
     assert result.exit_code == 0, result.stderr
