@@ -139,18 +139,19 @@ def develop_amplified(path: Path, ratio: float, black: BlackLevel, white: WhiteL
     """(H, W, 3) uint16 sRGB: the mosaic's signal times ``ratio``, cut at ``white``, then developed as in `develop`.
 
     What a short exposure looks like when nothing but its brightness is changed, with no knowledge of the long one.
-    RawError as in `read_raw`, and where the sensor is no Bayer sensor.
+    RawError as in `read_raw`, and where the black level is that of another colour filter array.
     """
     with _opened(path) as raw:
         _mosaic(raw, path)
         pattern = np.asarray(raw.raw_pattern)
-        if pattern.shape != (2, 2):
-            raise RawError(f"{path}: only Bayer mosaics can be amplified")
+        rows, columns = pattern.shape
+        if len(black.per_plane_dn) != pattern.size:
+            raise RawError(f"{path}: its black level is not that of a {rows} x {columns} mosaic: import it again")
         visible = raw.raw_image_visible
         # LibRaw will subtract its own black level, so the signal is put on top of that one.
         own_black_dn = [raw.black_level_per_channel[colour] for colour in pattern.flat]
         for plane, black_dn in enumerate(black.per_plane_dn):
-            site = np.s_[plane // 2 :: 2, plane % 2 :: 2]
+            site = np.s_[plane // columns :: rows, plane % columns :: columns]
             signal = (visible[site].astype(np.float32) - black_dn) * ratio
             visible[site] = np.clip(np.rint(signal + own_black_dn[plane]), 0, white.dn)
         return _developed(raw, path, white)

@@ -44,6 +44,13 @@ class DarkMaps:
         height, width = self.hot.shape
         return height, width
 
+    def dark_dn(self, exposure_s: float) -> NDArray[np.float32]:
+        """(H, W) float32: the mean of a dark of so many seconds, DN above the frame's own black."""
+        dark = self.rate_dn_per_s.astype(np.float32)
+        dark *= np.float32(exposure_s)
+        dark += self.offset_dn
+        return dark
+
     def packed(self) -> bytes:
         """The content of a map file: float16 and single bits, uncompressed, for noise does not compress."""
         file = io.BytesIO()
@@ -94,12 +101,7 @@ class Sensor:
 
         ``exposure_s`` is the true open time.
         """
-        if self.maps is None:
-            return None
-        dark = self.maps.rate_dn_per_s.astype(np.float32)
-        dark *= np.float32(exposure_s)
-        dark += self.maps.offset_dn
-        return dark
+        return None if self.maps is None else self.maps.dark_dn(exposure_s)
 
 
 def read_maps(path: Path, expected: MapFile) -> DarkMaps:

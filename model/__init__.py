@@ -19,9 +19,10 @@ from sidcap.model.events import (
 )
 from sidcap.model.high_iso import Residue, residue
 from sidcap.model.inference import enhance
+from sidcap.model.input import input_ratio, network_input
 from sidcap.model.intervals import Interval
 from sidcap.model.metrics import Quality, mse, psnr_db, quality, ssim
-from sidcap.model.packing import PLANES, Levels, amplify, pack, unpack
+from sidcap.model.packing import PLANES, Levels, pack, unpack
 from sidcap.model.scores import (
     AMPLIFIED,
     MEAN_SCALED,
@@ -68,11 +69,12 @@ __all__ = [
     "TrainConfig",
     "TrainReport",
     "UNet",
-    "amplify",
     "enhance",
     "evaluate",
+    "input_ratio",
     "load_network",
     "mse",
+    "network_input",
     "pack",
     "psnr_db",
     "quality",

@@ -14,8 +14,9 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -125,11 +126,14 @@ class FrameCache:
     def mosaic(self, frame: Frame) -> CachedMosaic:
         """The mosaic of a frame that `fill` has decoded."""
         path = self.mosaic_path(frame)
-        return CachedMosaic(_mapped(path), np.array(_cfa(path.with_suffix(".json")), np.uint8))
+        with _named(frame, path):
+            return CachedMosaic(_mapped(path), np.array(_cfa(path.with_suffix(".json")), np.uint8))
 
     def developed(self, frame: Frame) -> NDArray[np.uint16]:
         """(H, W, 3) sRGB of a long that `fill` has developed, memory-mapped."""
-        return _mapped(self.developed_path(frame))
+        path = self.developed_path(frame)
+        with _named(frame, path):
+            return _mapped(path)
 
     def mosaic_path(self, frame: Frame) -> Path:
         """Where a frame's mosaic is kept, with a JSON file of its colour filter array beside it."""
@@ -165,11 +169,11 @@ class _Job:
 
     @property
     def done(self) -> bool:
-        written = (".npy", ".json") if self.write is _cache_mosaic else (".npy",)
-        return all((self.folder / f"{self.sha256}{last}").is_file() for last in written)
+        parts = (".npy", ".json") if self.write is _cache_mosaic else (".npy",)
+        return all((self.folder / f"{self.sha256}{part}").is_file() for part in parts)
 
     def __call__(self) -> None:
-        if self.raw.is_file() and sha256_of(self.raw) != self.sha256:
+        if self.raw.is_file() and _sha256(self.raw) != self.sha256:
             raise ManifestError(
                 f"{self.raw} is not the file that the manifest describes (its checksum differs): "
                 "restore it from a copy; `sidcap validate` finds all such files"
@@ -181,6 +185,13 @@ class _Job:
             raise TrainingError(
                 f"cannot keep decoded frames in {self.folder} ({error.strerror}): make room, then start again"
             ) from error
+
+
+def _sha256(raw: Path) -> str:
+    try:
+        return sha256_of(raw)
+    except OSError as error:
+        raise RawError(f"cannot read {raw}: {error.strerror}") from error
 
 
 def _cache_mosaic(raw: Path, cached: Path) -> None:
@@ -210,30 +221,31 @@ def _unique(frames: Iterable[Frame]) -> list[Frame]:
 
 def _mapped(path: Path) -> NDArray[np.uint16]:
     shape, start = _header(path)
-    try:
-        # Copy-on-write, for torch takes no array that it may not write to; nothing ever does.
-        return np.memmap(path, np.uint16, "c", start, shape)
-    except (OSError, ValueError) as error:
-        raise _unusable(path, error) from error
+    # Copy-on-write, for torch takes no array that it may not write to; nothing ever does.
+    return np.memmap(path, np.uint16, "c", start, shape)
 
 
 @cache
 def _header(path: Path) -> tuple[tuple[int, ...], int]:
     """Shape, and where the numbers begin: read once, for it takes longer than to map the rest."""
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError) as error:
-        raise _unusable(path, error) from error
+    array = np.lib.format.open_memmap(path, mode="r")
+    if array.dtype != np.uint16 or not array.flags.c_contiguous:
+        raise ValueError(f"it holds {array.dtype}")
     return array.shape, int(array.offset)
 
 
 @cache
 def _cfa(path: Path) -> tuple[tuple[int, ...], ...]:
+    return _Pattern.model_validate_json(path.read_bytes()).cfa
+
+
+@contextmanager
+def _named(frame: Frame, path: Path) -> Iterator[None]:
+    """What goes wrong with a cached file is told of its frame."""
     try:
-        return _Pattern.model_validate_json(path.read_bytes()).cfa
+        yield
     except (OSError, ValueError) as error:
-        raise _unusable(path, error) from error
-
-
-def _unusable(path: Path, error: Exception) -> TrainingError:
-    return TrainingError(f"cached frame {path} is absent or broken ({error}): delete {path.parent}, it is made again")
+        reason = " ".join(str(error).split())
+        raise TrainingError(
+            f"{frame.path}, decoded as {path}, cannot be read any more ({reason}): delete that file, it is made again"
+        ) from error

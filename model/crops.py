@@ -27,11 +27,12 @@ from sidcap.data_manifest.noise import NoiseModel, published_noise
 from sidcap.data_manifest.raw import Exif
 from sidcap.model.cache import FrameCache
 from sidcap.model.config import TrainConfig
+from sidcap.model.cutting import ByOpenCv, ByTorch, Cutter
 from sidcap.model.data import AlignedPair, OpenPair, Selection, open_pair
-from sidcap.model.frames import Frames, Window
-from sidcap.model.input import amplify_, input_ratio
-from sidcap.model.packing import Layout, Levels, Site
-from sidcap.model.turns import Turn, offset_of, read_packed, turns_of
+from sidcap.model.frames import Frames, Window, size_of
+from sidcap.model.input import amplify_, input_ratio, on_device
+from sidcap.model.packing import BAYER, Layout, Levels, Site
+from sidcap.model.turns import Turn, offset_of, turns_of
 
 MOST_LIGHT: Final = 4.0
 """Shot noise is added up to this many times the light of the short."""
@@ -144,21 +145,25 @@ class TrainingData:
         """``cache`` must be filled, with ``photons`` where the config asks for shot noise.
 
         ``resident``: whether all frames are kept on the device; None: where it is a GPU that they fit. Raises
-        UsageError where a frame is too small for the config's patch, TrainingError where the frames of a pair differ,
-        the selection has Bayer and X-Trans mosaics, or shot noise is asked for and nothing tells a body's gain.
+        UsageError where a frame is too small for the config's patch, or the selection has Bayer and X-Trans mosaics;
+        TrainingError where the frames of a pair differ, or shot noise is asked for and nothing tells a body's gain.
         """
         self._cache, self._config, self._device = cache, config, device
         self._scenes = selection.scenes
         self._facts = {pair.short.path: _Facts.of(cache, pair, config) for pair in selection.pairs}
         self.layout = _common_layout(self._facts)
+        if config.patch % self.layout.cells:
+            raise UsageError(f"--patch {config.patch} does not fit an {self.layout.name} mosaic: give an even number")
         self._turns = turns_of(self.layout, config.turns)
-        self._frames = Frames(cache, device, dark_shading=config.input.dark_shading)
+        self._frames = Frames(cache, selection, config.input, device)
         if resident is None:
             resident = device.type == "cuda" and self._fit(selection)
         self.on_device: bool = resident
         """Whether all frames lie on the device."""
         if resident:
             self._frames.keep_all(selection, longs=config.shot_noise)
+        in_memory_of_cpu = device.type == "cpu" and not resident
+        self._cutter: Cutter = (ByOpenCv if in_memory_of_cpu and self.layout is BAYER else ByTorch)(self.layout)
 
     def __len__(self) -> int:
         """Scenes: crops in an epoch."""
@@ -188,7 +193,7 @@ class TrainingData:
         top, left = self._corner(pair, self._config.patch, random)
         light = 1.0
         if self._config.shot_noise and random.random() < 0.5:
-            light = math.exp(random.uniform(0, math.log(max(1.0, min(MOST_LIGHT, _photon_ratio(pair))))))
+            light = math.exp(random.uniform(0, math.log(self._most_light(pair))))
         return Shown(pair, Place(top, left, self._config.patch, turn), light, int(random.integers(2**63)))
 
     def sample(self, scene: int, size: int) -> SampleCrop:
@@ -203,22 +208,30 @@ class TrainingData:
             open_pair(self._cache, pair), place, planes[0].permute(2, 0, 1).cpu().numpy(), target[0].cpu().numpy()
         )
 
+    def windows(self, shown: Shown) -> tuple[Tensor, Tensor]:
+        """The photosites that a crop is made of and its part of the developed long, on the device, not turned.
+
+        Both int16 for 16 bits without a sign.
+        """
+        window = self._window(shown)
+        return self._frames.short(shown.pair, window), self._frames.developed(shown.pair, window)
+
     def _cut_planes(self, shown: Shown, out: Tensor) -> None:
         """Into (size, size, P) float32."""
         pair, config = shown.pair, self._config.input
         facts, window = self._facts[pair.short.path], self._window(shown)
-        self._pack(self._frames.short(pair, window), shown.place, out)
+        out.copy_(self._packed(self._frames.short(pair, window), shown.place).view(torch.uint16))
         if shading := self._frames.shading(pair, window):
-            offset, rate = (self._pack(part, shown.place, torch.empty_like(out)) for part in shading)
+            offset, rate = (self._packed(part, shown.place).view(torch.float16).to(torch.float32) for part in shading)
             out.sub_(rate.mul_(pair.short.exposure.true_s).add_(offset))
         if shown.light > 1:
-            long = self._pack(self._frames.long(pair, window), shown.place, torch.empty_like(out))
+            long = self._packed(self._frames.long(pair, window), shown.place).view(torch.uint16).to(torch.float32)
             self._add_light(shown, facts, out, long)
         amplify_(out, facts.short, input_ratio(pair.ratios, config), config, light=shown.light)
 
     def _cut_target(self, shown: Shown, out: Tensor) -> None:
         """Into (s size, s size, 3) float32."""
-        developed = shown.place.turn(self._frames.developed(shown.pair, self._window(shown)))
+        developed = self._cutter.turned(self._frames.developed(shown.pair, self._window(shown)), shown.place.turn)
         out.copy_(developed.view(torch.uint16)).mul_(1 / 65535)
 
     def _window(self, shown: Shown) -> Window:
@@ -236,10 +249,9 @@ class TrainingData:
         """SID's turns are of the planes: they are read as they are."""
         return Turn() if self._config.turns == "planes" else place.turn
 
-    def _pack(self, mosaic: Tensor, place: Place, out: Tensor) -> Tensor:
-        """A window of a mosaic, turned and packed, into (size, size, P) float32."""
-        packed = place.turn(read_packed(mosaic, self.layout, self._read_turn(place)))
-        return out.copy_(packed.view(torch.uint16) if packed.dtype == torch.int16 else packed)
+    def _packed(self, mosaic: Tensor, place: Place) -> Tensor:
+        """A window of a mosaic -> (size, size, P), turned."""
+        return self._cutter.turned(self._cutter.packed(mosaic, self._read_turn(place)), place.turn)
 
     def _add_light(self, shown: Shown, facts: _Facts, short: Tensor, long: Tensor) -> None:
         """Add to the short the photons that ``light`` times the exposure would have brought more, in DN.
@@ -249,12 +261,10 @@ class TrainingData:
         if facts.noise is None:
             return
         gain_e_per_dn = facts.noise.gain_e_per_dn
-        long_black, short_black = (
-            torch.tensor(levels.black_dn).to(short.device, non_blocking=True) for levels in (facts.long, facts.short)
-        )
+        (long_black, _), (short_black, _) = (on_device(levels, short.device) for levels in (facts.long, facts.short))
         signal = long.sub_(long_black)
         clipped = signal >= CLIPPED * (facts.long.white_dn - max(facts.long.black_dn))
-        expected = signal / _photon_ratio(shown.pair)
+        expected = signal / shown.pair.photon_ratio
         expected = torch.where(clipped, torch.maximum(expected, short - short_black), expected)
         photons = torch.poisson(
             expected.mul_((shown.light - 1) * gain_e_per_dn).clamp_(min=0),
@@ -277,10 +287,15 @@ class TrainingData:
     def _random(self, stream: int, epoch: int, index: int = 0) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=[self._config.seed, stream], counter=[0, 0, index, epoch]))
 
+    def _most_light(self, pair: AlignedPair) -> float:
+        """What the short is amplified by is never less than 1, or white would become grey."""
+        config = self._config.input
+        return max(1.0, min(MOST_LIGHT, input_ratio(pair.ratios, config), config.ratio_cap or MOST_LIGHT))
+
     def _fit(self, selection: Selection) -> bool:
         """Whether the frames may be kept on the GPU."""
         free, _ = torch.cuda.mem_get_info(self._device)
-        return self._frames.bytes_of(selection, longs=self._config.shot_noise) <= _SHARE_OF_FREE_MEMORY * free
+        return size_of(self._cache, selection, longs=self._config.shot_noise) <= _SHARE_OF_FREE_MEMORY * free
 
 
 def _common_layout(facts: Mapping[str, _Facts]) -> Layout:
@@ -292,11 +307,6 @@ def _common_layout(facts: Mapping[str, _Facts]) -> Layout:
             "kind; keep the two in datasets of their own"
         )
     return next(iter(facts.values())).layout
-
-
-def _photon_ratio(pair: AlignedPair) -> float:
-    """By how much the long got more light, as well as it is known."""
-    return pair.ratios.measured or pair.ratios.true
 
 
 def _noise_of(cache: FrameCache, pair: AlignedPair) -> NoiseModel:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.data_manifest.schema import Calibration, Frame, Pair, Ratio, Record, Scene, SensorRecord
-from sidcap.data_manifest.sensor import Sensor
+from sidcap.data_manifest.sensor import DarkMaps, Sensor
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
 from sidcap.model.cache import CachedMosaic, FrameCache
-from sidcap.model.config import InputConfig
+from sidcap.model.config import InputConfig, TrainConfig
 from sidcap.model.input import input_ratio, network_input
 from sidcap.model.packing import Levels, pack
 
@@ -37,6 +37,11 @@ class AlignedPair:
     def ratio(self) -> float:
         """The true one, without SID's cap at 300."""
         return self.ratios.true
+
+    @property
+    def photon_ratio(self) -> float:
+        """By how much the long got more light, as well as it is known."""
+        return self.ratios.measured or self.ratios.true
 
 
 class LeftOut(Record):
@@ -74,17 +79,22 @@ class Selection:
         """The long of every pair."""
         return [pair.long for pair in self.pairs]
 
-    def fingerprint(self, config: InputConfig | None = None) -> str:
-        """SHA-256 of everything about the pairs that a network of this config gets to see."""
-        config = config or InputConfig()
+    def fingerprint(self, config: TrainConfig | None = None) -> str:
+        """SHA-256 of everything about the pairs that a network trained with this config gets to see.
+
+        None stands for the default config.
+        """
+        config = config or TrainConfig()
         digest = hashlib.sha256()
         for pair in self.pairs:
             black, white = pair.short.levels
             levels = (black.per_plane_dn, white.dn)
-            ratio = input_ratio(pair.ratios, config)
+            ratio = input_ratio(pair.ratios, config.input)
             digest.update(f"{pair.short.checksum} {pair.long.checksum} {ratio!r} {levels}\n".encode())
-            if config.dark_shading and pair.sensor is not None and pair.sensor.maps is not None:
+            if config.input.dark_shading and pair.sensor is not None and pair.sensor.maps is not None:
                 digest.update(f"{pair.sensor.maps.sha256}\n".encode())
+            if config.shot_noise:
+                digest.update(f"{pair.photon_ratio!r} {pair.sensor and pair.sensor.gain_e_per_dn}\n".encode())
         return digest.hexdigest()
 
 
@@ -114,6 +124,7 @@ def select(store: Store, split: Split, include: frozenset[str] = frozenset()) ->
         raise TrainingError(
             f"no pair of split {split} in {store.root} is aligned ({verdicts}): "
             "run `sidcap verify-alignment`, shoot the scenes again, or import again with the missing files in place"
+            + ("; --include undetermined uses those" if count[Verdict.UNDETERMINED] else "")
         )
     return Selection(tuple(scenes), tuple(left_out), included)
 
@@ -132,21 +143,34 @@ class OpenPair:
     sensor: Callable[[], Sensor | None]
     """Reads what calibration found."""
 
+    def dark_maps(self, config: InputConfig) -> DarkMaps | None:
+        """What the short's sensor says without light; None where the config does not ask, or nobody calibrated it.
+
+        ManifestError where the maps are absent or broken, TrainingError where they are of another size.
+        """
+        sensor = self.sensor() if config.dark_shading else None
+        if sensor is None or sensor.maps is None:
+            return None
+        if sensor.maps.shape_px != self.mosaic.numbers.shape:
+            raise TrainingError(
+                f"the dark maps of {self.pair.short.camera.model} are not of the size of {self.pair.short.path}: "
+                "shoot darks like the frames and run `sidcap calibrate`, or use it without dark shading"
+            )
+        return sensor.maps
+
     def amplified(self, config: InputConfig) -> NDArray[np.float32]:
         """(P, h, w): the whole short as a network of this config is given it; see `network_input`.
 
-        ManifestError where the config asks for dark shading and its maps are absent or broken.
+        Raises what `dark_maps` raises.
         """
-        sensor = self.sensor() if config.dark_shading else None
-        dark = None if sensor is None else sensor.dark_dn(self.pair.short.exposure.true_s)
-        hot = None if sensor is None else sensor.hot
+        maps, cfa = self.dark_maps(config), self.mosaic.cfa
         return network_input(
             self.mosaic.planes,
             self.levels,
             input_ratio(self.pair.ratios, config),
             config,
-            dark_dn=None if dark is None else pack(dark, self.mosaic.cfa),
-            hot=None if hot is None else pack(hot, self.mosaic.cfa),
+            dark_dn=None if maps is None else pack(maps.dark_dn(self.pair.short.exposure.true_s), cfa),
+            hot=None if maps is None else pack(maps.hot, cfa),
         )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,8 +13,9 @@ from torch import Tensor
 from sidcap.data_manifest.schema import Frame
 from sidcap.data_manifest.sensor import DarkMaps
 from sidcap.model.cache import CachedMosaic, FrameCache
-from sidcap.model.data import AlignedPair, Selection
-from sidcap.model.input import hot_replacements
+from sidcap.model.config import InputConfig
+from sidcap.model.data import AlignedPair, Selection, open_pair
+from sidcap.model.input import Index, medians_around
 from sidcap.model.packing import pack
 
 
@@ -34,11 +34,31 @@ class Window:
 
 @dataclass(frozen=True)
 class _HotPhotosites:
-    """Those of one frame, and what is put in their place."""
+    """Of one frame, and what is put in their place."""
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     numbers: NDArray[np.int16]
+
+    @classmethod
+    def of(cls, mosaic: CachedMosaic, maps: DarkMaps, hot: NDArray[np.bool_], exposure_s: float) -> Self:
+        """``hot``: those of the maps, (P, h, w).
+
+        Their numbers are such that, once the dark is taken from them, they are the median of their neighbours.
+        """
+        layout, origin = mosaic.packing
+
+        def dark_dn(*there: Index) -> NDArray[np.float32]:
+            return maps.offset_dn[there] + np.float32(exposure_s) * maps.rate_dn_per_s[there]
+
+        def read(plane: Index, row: Index, column: Index) -> NDArray[np.float32]:
+            there = layout.photosites(plane, row, column, origin)
+            return mosaic.numbers[there] - dark_dn(*there)
+
+        plane, row, column = places = np.nonzero(hot)
+        there = layout.photosites(plane, row, column, origin)
+        numbers = np.clip(np.rint(medians_around(places, hot, read) + dark_dn(*there)), 0, 65535)
+        return cls(*there, numbers.astype(np.uint16).view(np.int16))
 
     def mend(self, numbers: Tensor, window: Window) -> Tensor:
         """A copy of a window of the frame with them replaced."""
@@ -56,13 +76,14 @@ class Frames:
     there are; only what is asked for goes to the device. `keep_all` reads all of them once and keeps them there.
     """
 
-    def __init__(self, cache: FrameCache, device: torch.device, *, dark_shading: bool) -> None:
+    def __init__(self, cache: FrameCache, selection: Selection, config: InputConfig, device: torch.device) -> None:
         self._cache = cache
         self._device = device
-        self._dark_shading = dark_shading
+        self._maps = {pair.short.path: open_pair(cache, pair).dark_maps(config) for pair in selection.pairs}
         self._kept: dict[tuple[str, str], Tensor] = {}
         self._hot: dict[str, _HotPhotosites] = {}
-        self._shading: dict[str, tuple[Tensor, Tensor]] = {}
+        self._packed_hot: dict[int, NDArray[np.bool_]] = {}
+        self._shading: dict[int, tuple[Tensor, Tensor]] = {}
 
     def short(self, pair: AlignedPair, window: Window) -> Tensor:
         """(side, side) of the short's mosaic, hot photosites replaced."""
@@ -70,7 +91,7 @@ class Frames:
             return window.of(kept)
         mosaic = self._cache.mosaic(pair.short)
         numbers = window.of(_signed(mosaic.numbers))
-        maps = self._maps(pair)
+        maps = self._maps[pair.short.path]
         return self._sent(numbers if maps is None else self._hot_of(pair.short, mosaic, maps).mend(numbers, window))
 
     def long(self, pair: AlignedPair, window: Window) -> Tensor:
@@ -86,20 +107,17 @@ class Frames:
         return self._sent(window.of(_signed(self._cache.developed(pair.long))))
 
     def shading(self, pair: AlignedPair, window: Window) -> tuple[Tensor, Tensor] | None:
-        """(side, side) float16 twice: DN, and DN per second, that the short's sensor says without light.
+        """(side, side) twice: DN, and DN per second, that the short's sensor says without light; float16 typed int16.
 
         None where that is not asked for, or not known.
         """
-        maps = self._maps(pair)
-        if maps is None or pair.sensor is None or pair.sensor.maps is None:
+        maps = self._maps[pair.short.path]
+        if maps is None:
             return None
-        key = pair.sensor.maps.sha256
-        if key not in self._shading:
-            self._shading[key] = (
-                torch.from_numpy(maps.offset_dn).to(self._device),
-                torch.from_numpy(maps.rate_dn_per_s).to(self._device),
-            )
-        offset, rate = self._shading[key]
+        if id(maps) not in self._shading:
+            offset, rate = (_signed(each).to(self._device) for each in (maps.offset_dn, maps.rate_dn_per_s))
+            self._shading[id(maps)] = offset, rate
+        offset, rate = self._shading[id(maps)]
         return window.of(offset), window.of(rate)
 
     def keep_all(self, selection: Selection, *, longs: bool) -> None:
@@ -107,7 +125,7 @@ class Frames:
         for pair in selection.pairs:
             mosaic = self._cache.mosaic(pair.short)
             short = _signed(mosaic.numbers)
-            maps = self._maps(pair)
+            maps = self._maps[pair.short.path]
             if maps is not None:
                 short = self._hot_of(pair.short, mosaic, maps).mend(short, Window(0, 0, max(short.shape)))
             self._keep("short", pair.short, short)
@@ -115,6 +133,7 @@ class Frames:
             if longs:
                 self._keep("long", pair.long, _signed(self._cache.mosaic(pair.long).numbers))
         self._hot.clear()
+        self._packed_hot.clear()
 
     def _keep(self, kind: str, frame: Frame, numbers: Tensor) -> None:
         if (kind, frame.checksum) not in self._kept:
@@ -129,38 +148,28 @@ class Frames:
         whole = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=pinned).copy_(numbers)
         return whole.to(self._device, non_blocking=pinned)
 
-    def bytes_of(self, selection: Selection, *, longs: bool) -> int:
-        """How much memory `keep_all` takes."""
-        mosaics = {pair.short.checksum: pair.short for pair in selection.pairs}
-        if longs:
-            mosaics |= {pair.long.checksum: pair.long for pair in selection.pairs}
-        developed = {pair.long.checksum: pair.long for pair in selection.pairs}
-        frames = chain(
-            (self._cache.mosaic(frame).numbers for frame in mosaics.values()),
-            (self._cache.developed(frame) for frame in developed.values()),
-        )
-        return sum(frame.nbytes for frame in frames)
-
-    def _maps(self, pair: AlignedPair) -> DarkMaps | None:
-        sensor = self._cache.sensor(pair.sensor) if self._dark_shading else None
-        return None if sensor is None else sensor.maps
-
     def _hot_of(self, frame: Frame, mosaic: CachedMosaic, maps: DarkMaps) -> _HotPhotosites:
         """Found once for a frame: it is some thousand numbers."""
         if frame.checksum not in self._hot:
-            self._hot[frame.checksum] = _hot_photosites(mosaic, maps)
+            if id(maps) not in self._packed_hot:
+                self._packed_hot[id(maps)] = pack(maps.hot, mosaic.cfa)
+            self._hot[frame.checksum] = _HotPhotosites.of(
+                mosaic, maps, self._packed_hot[id(maps)], frame.exposure.true_s
+            )
         return self._hot[frame.checksum]
 
 
-def _hot_photosites(mosaic: CachedMosaic, maps: DarkMaps) -> _HotPhotosites:
-    height, width = mosaic.numbers.shape
-    hot = pack(maps.hot, mosaic.cfa)
-    places = np.nonzero(hot)
-    rows, columns = (pack(index, mosaic.cfa)[places] for index in np.indices((height, width), np.int32, sparse=False))
-    numbers = hot_replacements(mosaic.planes, hot, places)
-    return _HotPhotosites(rows.astype(np.intp), columns.astype(np.intp), numbers.view(np.int16))
+def size_of(cache: FrameCache, selection: Selection, *, longs: bool) -> int:
+    """How many bytes `Frames.keep_all` takes."""
+    mosaics = {pair.short.checksum: pair.short for pair in selection.pairs}
+    developed = {pair.long.checksum: pair.long for pair in selection.pairs}
+    if longs:
+        mosaics |= developed
+    of_mosaics = sum(cache.mosaic(frame).numbers.nbytes for frame in mosaics.values())
+    return of_mosaics + sum(cache.developed(frame).nbytes for frame in developed.values())
 
 
-def _signed(numbers: NDArray[np.uint16]) -> Tensor:
+def _signed(numbers: NDArray[Any]) -> Tensor:
+    """Without a copy, the bits of 16-bit numbers."""
     view: NDArray[Any] = numbers.view(np.int16)
     return torch.from_numpy(view)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from itertools import product
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from sidcap.model.packing import Levels
 SID_WHITE_DN: Final = 16383.0
 SID_BLACK_DN: Final[dict[int, tuple[float, ...]]] = {4: (512.0, 2048.0), 9: (1024.0,)}
 """By number of planes: SID's constants for Sony and Fuji, the study's for Canon."""
+Index = NDArray[np.intp]
+Places = tuple[Index, ...]
 _NEIGHBOURS: Final = tuple(place for place in product((-1, 0, 1), repeat=2) if place != (0, 0))
 
 
@@ -39,15 +42,17 @@ def network_input(
 
     ``levels`` are those measured on the frame and ``ratio`` what `input_ratio` picks; the config may replace the levels
     with SID's constants and cap the ratio. ``dark_dn``, (P, h, w), is what the sensor says above black without light;
-    ``hot``, (P, h, w), which photosites are replaced by the median of their neighbours. Both are used with
+    ``hot``, (P, h, w), which photosites are replaced by the median of their neighbours after that. Both are used with
     ``config.dark_shading`` only. The result lies channels-last in memory.
     """
-    if config.dark_shading and hot is not None:
-        planes = without_hot(planes, hot)
-    dn = torch.from_numpy(np.moveaxis(planes, 0, -1).astype(np.float32, order="C"))
+    dn = np.moveaxis(np.moveaxis(planes, 0, -1).astype(np.float32, order="C"), -1, 0)
     if config.dark_shading and dark_dn is not None:
-        dn.sub_(torch.from_numpy(np.moveaxis(dark_dn, 0, -1)))
-    return np.moveaxis(amplify_(dn, levels, ratio, config).numpy(), -1, 0)
+        dn -= dark_dn
+    if config.dark_shading and hot is not None:
+        places = np.nonzero(hot)
+        dn[places] = medians_around(places, hot, lambda *there: dn[there])
+    amplified = amplify_(torch.from_numpy(np.moveaxis(dn, 0, -1)), levels, ratio, config)
+    return np.moveaxis(amplified.numpy(), -1, 0)
 
 
 def amplify_(dn: Tensor, levels: Levels, ratio: float, config: InputConfig, *, light: float = 1.0) -> Tensor:
@@ -60,15 +65,20 @@ def amplify_(dn: Tensor, levels: Levels, ratio: float, config: InputConfig, *, l
         levels = sid_levels(levels)
     if config.ratio_cap is not None:
         ratio = min(ratio, config.ratio_cap)
-    # Rows of w * P numbers, for four at a time cost five times as much.
+    black, unit = on_device(levels, dn.device)
+    # Whole rows, for it takes five times as long to go through the planes by fours.
     rows = dn.view(height, width * planes)
-    black = torch.tensor(levels.black_dn, dtype=torch.float32)
-    gain = torch.tensor(
-        [ratio / light / (levels.white_dn - black_dn) for black_dn in levels.black_dn], dtype=torch.float32
-    )
-    black, gain = (each.repeat(width).to(dn.device, non_blocking=True) for each in (black, gain))
-    rows.sub_(black).mul_(gain).clamp_(None if config.keep_negatives else 0, 1)
+    rows.sub_(black.repeat(width)).mul_(unit.mul(ratio / light).repeat(width))
+    rows.clamp_(None if config.keep_negatives else 0, 1)
     return dn
+
+
+@lru_cache(maxsize=1024)
+def on_device(levels: Levels, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(P) black, and (P) one over what lies between black and white; sent there once, for that makes a GPU wait."""
+    black = torch.tensor(levels.black_dn, dtype=torch.float64)
+    unit = 1 / (levels.white_dn - black)
+    return black.to(device, torch.float32), unit.to(device, torch.float32)
 
 
 def input_ratio(ratio: Ratio, config: InputConfig) -> float:
@@ -86,28 +96,22 @@ def sid_levels(measured: Levels) -> Levels:
     return Levels((black,) * len(measured.black_dn), SID_WHITE_DN)
 
 
-def without_hot(planes: NDArray[Any], hot: NDArray[np.bool_]) -> NDArray[Any]:
-    """A copy of (P, h, w) planes with every hot photosite replaced; see `hot_replacements`."""
-    mended = planes.copy(order="K")
-    places = np.nonzero(hot)
-    mended[places] = hot_replacements(planes, hot, places)
-    return mended
-
-
-def hot_replacements(planes: NDArray[Any], hot: NDArray[np.bool_], places: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
+def medians_around(
+    places: Places, hot: NDArray[np.bool_], read: Callable[[Index, Index, Index], NDArray[np.float32]]
+) -> NDArray[np.float32]:
     """For each of ``places`` the median of the eight neighbours in its plane that are not hot; its own value without.
 
-    ``places``: (plane, row, column), as `np.nonzero` gives them.
+    ``places`` are (plane, row, column), as `np.nonzero` gives them of ``hot``, (P, h, w). ``read`` gives the values of
+    such places.
     """
     plane, row, column = places
-    _, height, width = planes.shape
+    _, height, width = hot.shape
     around = np.full((len(_NEIGHBOURS), len(plane)), np.nan, np.float32)
     for values, (down, across) in zip(around, _NEIGHBOURS, strict=True):
         y, x = row + down, column + across
         good = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         good[good] = ~hot[plane[good], y[good], x[good]]
-        values[good] = planes[plane[good], y[good], x[good]]
+        values[good] = read(plane[good], y[good], x[good])
     alone = np.isnan(around).all(axis=0)
-    around[:, alone] = planes[plane[alone], row[alone], column[alone]]
-    median = np.nanmedian(around, axis=0)
-    return (np.rint(median) if planes.dtype.kind == "u" else median).astype(planes.dtype)
+    around[:, alone] = read(plane[alone], row[alone], column[alone])
+    return np.asarray(np.nanmedian(around, axis=0), np.float32)

@@ -64,6 +64,13 @@ class Layout:
         height, width = mosaic.shape
         return (height - origin[0]) // self.subpixels, (width - origin[1]) // self.subpixels
 
+    def photosites(
+        self, plane: NDArray[np.intp], row: NDArray[np.intp], column: NDArray[np.intp], origin: Site
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """(row, column) in the mosaic of samples of the planes."""
+        down, across = np.array(self.sites)[row % self.cells, column % self.cells, plane].T
+        return origin[0] + self.subpixels * row + down, origin[1] + self.subpixels * column + across
+
     def origin(self, cfa: NDArray[np.uint8]) -> Site | None:
         """Where the first whole pattern of a mosaic begins; None where it has another pattern."""
         period = len(self.pattern)
@@ -166,17 +173,3 @@ class Levels:
         planes = pack(by_site, cfa)[:, :period, :period]
         layout, _ = layout_of(cfa)
         return cls(tuple(planes[:, : layout.cells, : layout.cells].mean(axis=(1, 2)).tolist()), white.dn)
-
-
-def amplify(planes: NDArray[Any], levels: Levels, ratio: float, *, keep_negatives: bool = True) -> NDArray[np.float32]:
-    """(P, h, w) planes in DN -> float32, what the network is given: (DN - black) / (white - black) * ratio, at most 1.
-
-    SID's ``pack_raw`` (Chen et al., CVPR 2018) with each frame's own levels instead of constants. Where the signal is
-    no larger than the noise, half the samples of a dark area lie below black. Clipping them, as SID does, brightens
-    the dark areas by an amount that depends on the noise, so they are kept unless ``keep_negatives`` is False.
-    """
-    amplified = np.empty_like(planes, dtype=np.float32)  # keeps the order in memory
-    for plane, black_dn in enumerate(levels.black_dn):
-        gain = np.float32(ratio / (levels.white_dn - black_dn))
-        amplified[plane] = (planes[plane] - np.float32(black_dn)) * gain
-    return np.clip(amplified, None if keep_negatives else 0, 1, out=amplified)

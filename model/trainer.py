@@ -82,7 +82,7 @@ def train(
     device = local_device(choose_device(config.device))
     with processes(device) as others:
         selection = select(store, Split.TRAIN, include)
-        state = RunState(config=config, data_sha256=selection.fingerprint(config.input), scenes=len(selection.scenes))
+        state = RunState(config=config, data_sha256=selection.fingerprint(config), scenes=len(selection.scenes))
         if resume:
             state = _resumed(run, state)
         elif others.first:

@@ -8,8 +8,6 @@ that pixel (Liu et al., CVPRW 2019).
 
 No mosaic is turned for that. Each plane of a turned and packed crop is a regular grid of photosites, so it is read as
 such (`grids`), and the packed pixels as a whole are flipped and transposed after that.
-
-On a CPU, OpenCV moves the numbers where it can, in a third of the time that torch takes; on other devices, torch.
 """
 
 from __future__ import annotations
@@ -17,15 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from sidcap.model.packing import BAYER, Layout, Site
+from sidcap.model.packing import Layout, Site
 
 Turns = Literal["mosaic", "planes", "none"]
 
@@ -38,23 +33,10 @@ class Turn:
     flip_columns: bool = False
     transpose: bool = False
 
-    def __call__(self, image: Tensor) -> Tensor:
-        """(H, W, ...), turned."""
-        if image.device.type == "cpu" and image.dtype == torch.int16:
-            return torch.from_numpy(self._by_opencv(image.numpy()))
-        axes = [axis for axis, flipped in enumerate((self.flip_rows, self.flip_columns)) if flipped]
-        image = image.flip(axes) if axes else image
-        return image.transpose(0, 1) if self.transpose else image
-
     def of_pattern(self, pattern: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W), turned."""
         pattern = pattern[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
         return pattern.T if self.transpose else pattern
-
-    def _by_opencv(self, image: NDArray[Any]) -> NDArray[Any]:
-        if self.flip_rows or self.flip_columns:
-            image = cv2.flip(image, -1 if self.flip_rows and self.flip_columns else 1 if self.flip_columns else 0)
-        return cv2.transpose(image) if self.transpose else image
 
 
 ALL_TURNS = tuple(Turn(*flips) for flips in product((False, True), repeat=3))
@@ -108,22 +90,6 @@ def grids(layout: Layout, turn: Turn) -> tuple[Grid, ...]:
             first_column, left = _place(layout, *across, flipped=turn.flip_columns)
             found.append(Grid(first_row, first_column, plane, top, left))
     return tuple(found)
-
-
-def read_packed(mosaic: Tensor, layout: Layout, turn: Turn) -> Tensor:
-    """(side, side) photosites from `offset_of` on -> (size, size, P), still to be turned."""
-    size = len(mosaic) // layout.subpixels
-    packed = torch.empty(size, size, layout.planes, dtype=mosaic.dtype, device=mosaic.device)
-    if layout is BAYER and mosaic.device.type == "cpu" and mosaic.dtype == torch.int16:
-        two_rows = [mosaic.numpy()[top::2].reshape(size, size, 2) for top in (0, 1)]
-        from_to = [number for grid in grids(layout, turn) for number in (2 * grid.top + grid.left, grid.plane)]
-        cv2.mixChannels(two_rows, [packed.numpy()], from_to)
-        return packed
-    period = len(layout.pattern)
-    for grid in grids(layout, turn):
-        into = packed[grid.row :: layout.cells, grid.column :: layout.cells, grid.plane]
-        into.copy_(mosaic[grid.top :: period, grid.left :: period])
-    return packed
 
 
 def _place(layout: Layout, cell: int, site: int, *, flipped: bool) -> tuple[int, int]:

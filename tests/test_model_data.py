@@ -1,73 +1,25 @@
-"""What the network is shown: which pairs, decoded how, cut and turned where."""
+"""Which pairs are used, how frames are decoded and kept, and what of a pair a network is given."""
 
 from __future__ import annotations
 
-from itertools import product
+import resource
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny_raw
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sidcap.data_manifest.errors import ManifestError, RawError, TrainingError, UsageError
 from sidcap.data_manifest.raw import develop, develop_amplified, read_raw
 from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.words import Split, Verdict
-from sidcap.model import Levels, TrainConfig, pack, psnr_db, unpack
-from sidcap.model.cache import CachedMosaic, FrameCache
-from sidcap.model.data import Crops, OpenPair, Place, cut, open_pair, select
+from sidcap.model import InputConfig, TrainConfig, pack, psnr_db, unpack
+from sidcap.model.cache import FrameCache
+from sidcap.model.data import open_pair, select
 
-HEIGHT, WIDTH = 46, 62
-RGGB = np.array(tiny_raw.PHASES["RGGB"], np.uint8)
-
-
-def numbered_pair(phase: str = "RGGB") -> OpenPair:
-    """A pair in which every pixel of the target, and the photosite below it, hold the pixel's own number."""
-    cfa = np.array(tiny_raw.PHASES[phase], np.uint8)
-    numbers = np.arange(1, HEIGHT * WIDTH + 1, dtype=np.uint16).reshape(HEIGHT, WIDTH)
-    mosaic = CachedMosaic(pack(numbers, cfa), cfa, numbers.shape)
-    levels = Levels(black_dn=(0, 0, 0, 0), white_dn=65535)
-    return OpenPair(mosaic, levels, 1.0, mosaic.covered(numbers[..., None].repeat(3, axis=2)))
-
-
-@given(
-    phase=st.sampled_from(sorted(tiny_raw.PHASES)),
-    top=st.integers(0, 4),
-    left=st.integers(0, 12),
-    turn=st.tuples(st.booleans(), st.booleans(), st.booleans()),
-)
-def test_every_photosite_of_a_crop_lies_on_its_own_pixel_of_the_target(
-    phase: str, top: int, left: int, turn: tuple[bool, bool, bool]
-) -> None:
-    crop = cut(numbered_pair(phase), Place(top, left, *turn), 16)
-    assert crop.planes.shape == (4, 16, 16)
-    assert crop.target.shape == (32, 32, 3)
-    for channel in range(3):
-        np.testing.assert_array_equal(np.rint(unpack(crop.planes) * 65535), crop.target[..., channel])
-
-
-def test_the_eight_turns_of_a_crop_all_differ() -> None:
-    turns = product((False, True), repeat=3)
-    crops = [cut(numbered_pair(), Place(1, 2, *turn), 16).target.tobytes() for turn in turns]
-    assert len(set(crops)) == 8
-
-
-@pytest.mark.parametrize("turn", list(product((False, True), repeat=3)))
-def test_a_turned_crop_is_still_a_mosaic_that_begins_with_red(turn: tuple[bool, bool, bool]) -> None:
-    colours = np.tile(RGGB, (HEIGHT // 2, WIDTH // 2)).astype(np.uint16)
-    mosaic = CachedMosaic(pack(colours, RGGB), RGGB, colours.shape)
-    target = np.zeros((HEIGHT, WIDTH, 3), np.uint16)
-    pair = OpenPair(mosaic, Levels(black_dn=(0, 0, 0, 0), white_dn=3), 1.0, target)
-    red, green, blue, green2 = (np.unique(plane * 3).tolist() for plane in cut(pair, Place(0, 0, *turn), 16).planes)
-    assert (red, blue) == ([0], [2])
-    assert (green, green2) == (([3], [1]) if turn[2] else ([1], [3]))
-
-
-def config(**changes: Any) -> TrainConfig:
-    return TrainConfig(patch=16, depth=-2, device="cpu").replace(**changes)
+X_TRANS = "RBGBRGGGRGGBGGBGGRBRGRBGGGBGGRGGRGGB"
+"""As SID's pack_raw has it, at the origin of a Fuji X-T2."""
 
 
 @pytest.fixture
@@ -75,38 +27,10 @@ def store(tmp_path: Path) -> Store:
     return tiny_raw.make_dataset(tmp_path / "set", (1, 2, 3))
 
 
-def crops_of(store: Store, **changes: Any) -> Crops:
-    selection = select(store, Split.TRAIN)
-    cache = FrameCache(store)
-    cache.fill(selection.shorts, selection.longs)
-    return Crops(cache, selection.scenes, config(**changes))
-
-
-def test_a_crop_does_not_depend_on_which_were_taken_before(store: Store) -> None:
-    forwards, backwards = crops_of(store), crops_of(store)
-    places = [(epoch, index) for epoch in range(4) for index in range(3)]
-    first = {place: forwards(*place) for place in places}
-    for place in reversed(places):
-        again = backwards(*place)
-        assert first[place].planes.tobytes() == again.planes.tobytes()
-        assert first[place].target.tobytes() == again.target.tobytes()
-    assert len({crop.target.tobytes() for crop in first.values()}) == len(places)
-    assert crops_of(store, seed=1)(0, 0).target.tobytes() != first[0, 0].target.tobytes()
-
-
-def test_an_epoch_shows_every_scene_once_and_all_shorts_get_their_turn(store: Store) -> None:
-    crops = crops_of(store)
-    seen = set()
-    for epoch in range(12):
-        shown = [crops.where(epoch, index)[0] for index in range(len(crops))]
-        assert sorted(pair.scene for pair in shown) == ["00001", "00002", "00003"]
-        seen |= {(pair.scene, pair.ratio) for pair in shown}
-    assert len(seen) == 6
-
-
-@pytest.mark.parametrize("phase", tiny_raw.PHASES)
+@pytest.mark.parametrize("phase", [*tiny_raw.PHASES, X_TRANS], ids=[*tiny_raw.PHASES, "X-Trans"])
 def test_a_pair_is_the_packed_short_and_the_developed_long_over_the_same_photosites(phase: str, tmp_path: Path) -> None:
-    store = tiny_raw.make_dataset(tmp_path / "set", (1,), phase=phase)
+    size = (521, 535) if phase == X_TRANS else (101, 141)  # LibRaw develops no smaller X-Trans mosaic than 512 x 512
+    store = tiny_raw.make_dataset(tmp_path / "set", (1,), phase=phase, size=size)
     selection = select(store, Split.TRAIN)
     cache = FrameCache(store)
     cache.fill(selection.shorts, selection.longs)
@@ -124,6 +48,10 @@ def test_a_pair_is_the_packed_short_and_the_developed_long_over_the_same_photosi
         for x in range(-2, 3)
     }
     assert max(likeness, key=likeness.__getitem__) == (0, 0)
+    # What the network is given is the signal, amplified.
+    white, black = short.white.dn, short.black.per_plane_dn[0]
+    expected = np.minimum(pack(short.signal(), short.cfa) / (white - black) * pair.ratio, 1)
+    np.testing.assert_allclose(pixels.amplified(InputConfig()), expected, atol=1e-5)
 
 
 def test_decoding_is_done_once_and_tells_how_far_it_is(store: Store) -> None:
@@ -132,13 +60,6 @@ def test_decoding_is_done_once_and_tells_how_far_it_is(store: Store) -> None:
     for _ in range(2):
         FrameCache(store).fill(selection.shorts, selection.longs, lambda done, total: told.append((done, total)))
     assert told == [(done, 9) for done in range(1, 10)]  # three scenes of one long and two shorts
-
-
-def test_crops_are_cut_from_the_disk_and_not_from_a_copy_in_memory(store: Store) -> None:
-    _, pixels, _ = crops_of(store).where(0, 0)
-    assert isinstance(pixels.target, np.memmap)
-    assert isinstance(pixels.mosaic.planes, np.memmap)
-    assert pixels.mosaic.planes.dtype == pixels.target.dtype == np.uint16
 
 
 def test_a_file_that_was_exchanged_is_named(store: Store) -> None:
@@ -165,27 +86,42 @@ def test_a_frame_that_cannot_be_decoded_is_named_and_the_others_stay_decoded(sto
     assert FrameCache(store).mosaic(rest[0]).planes.shape == (4, 50, 70)
 
 
+def test_frames_are_kept_as_files_that_are_mapped_and_not_read(store: Store) -> None:
+    selection, cache = select(store, Split.TRAIN), FrameCache(store)
+    cache.fill(selection.shorts, selection.longs)
+    for kept in (cache.mosaic(selection.shorts[0]).numbers, cache.developed(selection.longs[0])):
+        assert isinstance(kept, np.memmap)
+        assert kept.dtype == np.uint16
+    with pytest.raises(TrainingError, match="cannot be read any more"):
+        cache.mosaic(selection.longs[0])
+    cache.fill(selection.shorts, selection.longs, photons=True)
+    np.testing.assert_array_equal(
+        cache.mosaic(selection.longs[0]).numbers, read_raw(store.path(selection.longs[0].path)).mosaic
+    )
+
+
+def test_a_full_disk_is_one_line_and_what_was_decoded_stays(store: Store) -> None:
+    selection = select(store, Split.TRAIN)
+    FrameCache(store).fill(selection.shorts, [])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # a mosaic has 28 kB, a developed frame 85 kB
+    try:
+        with pytest.raises(TrainingError, match=r"cannot keep decoded frames in .*: make room, then start") as failure:
+            FrameCache(store).fill(selection.shorts, selection.longs)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(failure.value)
+    told: list[tuple[int, int]] = []
+    FrameCache(store).fill(selection.shorts, selection.longs, lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert not list(store.cache_dir.rglob(".*.npy.*"))  # nothing half written is left
+
+
 def test_a_missing_frame_is_named(store: Store) -> None:
     selection = select(store, Split.TRAIN)
     store.path(selection.longs[0].path).unlink()
     with pytest.raises(RawError, match=r"long/00001_00_10s.DNG is missing"):
         FrameCache(store).fill(selection.shorts, selection.longs)
-
-
-def test_frames_that_were_developed_turned_are_refused(tmp_path: Path) -> None:
-    store = tiny_raw.make_dataset(tmp_path / "set", (1,))
-    scene = store.scene(1)
-    turned = tiny_raw.make_dataset(tmp_path / "turned", (1,), size=(141, 101)).scene(1).frames[0]
-    store.path(scene.frames[0].path).write_bytes((tmp_path / "turned" / turned.path).read_bytes())
-    store.save_scene(scene.replace(frames=(turned, *scene.frames[1:])))
-    with pytest.raises(TrainingError, match="differ in size or orientation: shoot scene 00001 again"):
-        crops_of(store)
-
-
-def test_a_patch_that_a_frame_cannot_hold_is_refused(store: Store) -> None:
-    assert len(crops_of(store, patch=49)) == 3
-    with pytest.raises(UsageError, match=r"--patch 50 is too large for .*70 x 50 packed pixels: give less than 50"):
-        crops_of(store, patch=50)
 
 
 def test_only_aligned_pairs_are_used_and_the_others_are_named_with_the_reason(store: Store) -> None:
@@ -202,6 +138,46 @@ def test_only_aligned_pairs_are_used_and_the_others_are_named_with_the_reason(st
         ("short/00002_00_0.0333s.DNG", "not verified"),
     ]
     assert selection.left_out[0].reason == "the short lies 3.0 px from the long"
+
+
+def test_undetermined_pairs_are_used_where_that_is_asked_for_and_only_they(store: Store) -> None:
+    def spoil(scene: Any) -> Any:
+        first, second = scene.pairs
+        return scene.replace(
+            pairs=(
+                first.replace(alignment=tiny_raw.alignment(Verdict.UNDETERMINED)),
+                second.replace(alignment=tiny_raw.alignment(Verdict.MISALIGNED)),
+            )
+        )
+
+    store.change_scene(2, spoil)
+    without, included = select(store, Split.TRAIN), select(store, Split.TRAIN, frozenset({"undetermined"}))
+    assert (without.included, len(without.pairs), len(without.left_out)) == (0, 4, 2)
+    assert (included.included, len(included.pairs), len(included.left_out)) == (1, 5, 1)
+    assert included.left_out[0].verdict == "misaligned"
+    assert without.fingerprint(TrainConfig()) != included.fingerprint(TrainConfig())
+    with pytest.raises(UsageError, match="cannot include misaligned pairs: only undetermined ones"):
+        select(store, Split.TRAIN, frozenset({"misaligned"}))
+
+
+def test_a_dataset_of_undetermined_pairs_says_how_to_use_them(tmp_path: Path) -> None:
+    store = tiny_raw.make_dataset(tmp_path / "set", (1,), verdict=Verdict.UNDETERMINED)
+    with pytest.raises(TrainingError, match=r"is aligned \(2 undetermined\): .*--include undetermined") as failure:
+        select(store, Split.TRAIN)
+    assert "\n" not in str(failure.value)
+    assert select(store, Split.TRAIN, frozenset({"undetermined"})).included == 2
+
+
+def test_the_fingerprint_of_pairs_changes_with_what_the_config_makes_of_them(store: Store) -> None:
+    def measured(scene: Any) -> Any:
+        pairs = [pair.replace(ratio=pair.ratio.replace(measured=99.0)) for pair in scene.pairs]
+        return scene.replace(pairs=tuple(pairs))
+
+    true, by_pixels = (TrainConfig.of_preset("study", ratio=ratio) for ratio in ("true", "measured"))
+    before = {config: select(store, Split.TRAIN).fingerprint(config) for config in (true, by_pixels)}
+    store.change_scene(1, measured)
+    after = select(store, Split.TRAIN)
+    assert before[true] == before[by_pixels] == after.fingerprint(true) != after.fingerprint(by_pixels)
 
 
 def test_a_split_without_scenes_and_one_without_aligned_pairs_say_what_to_do(tmp_path: Path, store: Store) -> None:

@@ -179,6 +179,6 @@ def _write(store: Store, path: str, signal: NDArray[np.float64], phase: str, ori
         size_bytes=file.stat().st_size,
         sha256=sha256_of(file),
         exposure=Exposure(requested_s=seconds, nominal_s=seconds, true_s=seconds),
-        black=BlackLevel(per_plane_dn=(BLACK_DN,) * 4, source="file"),
+        black=BlackLevel(per_plane_dn=(BLACK_DN,) * len(phase), source="file"),
         white=WhiteLevel(dn=WHITE_DN, source="test"),
     )
