@@ -16,9 +16,12 @@ from sidcap.cli import (
     camera,
     decide,
     demo,
+    enhance,
     evaluate,
     export,
+    export_model,
     import_,
+    import_weights,
     recover,
     schema,
     shoot,
@@ -95,6 +98,9 @@ app.command("decide")(decide.decide)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("study")(study.study)
+app.command("enhance")(enhance.enhance)
+app.command("export-model")(export_model.export_model)
+app.command("import-weights")(import_weights.import_weights)
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("simulate-camera")(simulate_camera.simulate_camera)

@@ -16,6 +16,7 @@
     ├── RegistrationError       two frames cannot be compared
     ├── WorkersError            the processes, or the cluster, that do the work are not there
     ├── CalibrationError        darks and flats do not tell what is asked of them
+    ├── WeightsError            a file of weights is absent, broken, or of another network
     └── TrainingError           a run cannot start, continue or be judged
 
 One tree for all wings, on the ground floor, so that the command line can turn any of them into one line.
@@ -88,6 +89,10 @@ class WorkersError(SidcapError):
 
 class CalibrationError(SidcapError):
     """Darks and flats do not tell what is asked of them: too few, or clipped, or all of one level."""
+
+
+class WeightsError(SidcapError):
+    """A file of weights is absent, broken, or not those of the network; never are random weights used instead."""
 
 
 class TrainingError(SidcapError):

@@ -42,6 +42,8 @@ class RunState(Record):
     """The file that the weights come from, where sidcap did not train them."""
     cfa: Literal["bayer", "x-trans"] = "bayer"
     """What the network takes: 4 planes of a Bayer mosaic, or 9 of an X-Trans mosaic."""
+    upsampling_bias: bool = False
+    """Whether the transposed convolutions have a bias: SID's have none, but those of a port may."""
     loss_sum: float = 0.0
     """Sum of the losses since the last whole epoch, and of how many steps."""
     loss_steps: int = Field(default=0, ge=0)
@@ -56,7 +58,13 @@ class RunState(Record):
     def network(self) -> UNet:
         """A network of this state's kind, with its first weights."""
         planes, subpixels = (4, 2) if self.cfa == "bayer" else (9, 3)
-        return UNet(self.config.depth, planes=planes, subpixels=subpixels, seed=self.config.seed)
+        return UNet(
+            self.config.depth,
+            planes=planes,
+            subpixels=subpixels,
+            upsampling_bias=self.upsampling_bias,
+            seed=self.config.seed,
+        )
 
 
 def save_checkpoint(

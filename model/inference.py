@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise, product
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,7 +15,7 @@ from sidcap.model.config import DeviceChoice
 from sidcap.model.unet import UNet
 
 TILE = 768
-"""Side of a tile in packed pixels, without its halo. On a CPU, at depth 0, it takes 0.7 GB."""
+"""Side of the largest tile in packed pixels, without its halo. On a CPU, at depth 0, it takes 0.7 GB."""
 
 
 def choose_device(choice: DeviceChoice) -> torch.device:
@@ -28,31 +32,45 @@ def choose_device(choice: DeviceChoice) -> torch.device:
     return torch.device(choice)
 
 
-def enhance(network: UNet, planes: NDArray[np.float32], tile: int = TILE) -> NDArray[np.float32]:
-    """(4, h, w) amplified packed planes of any size -> (2 h, 2 w, 3) RGB as the network gives it, not clipped.
+def enhance(
+    network: UNet,
+    planes: NDArray[np.float32],
+    tile: int = TILE,
+    *,
+    on_tile: Callable[[int, int], None] = lambda _done, _total: None,
+) -> NDArray[np.float32]:
+    """(P, h, w) amplified packed planes of any size -> (s h, s w, 3) RGB as the network gives it, not clipped.
 
-    The frame is mirrored at its lower and right edges up to the multiple that the network needs, and that part is cut
-    off again. Every tile begins on a multiple and is given a halo wider than the network's reach, so the result is that
-    of the whole frame at once.
+    s is 2 for a Bayer sensor's 4 planes, 3 for an X-Trans sensor's 9. The frame is mirrored at its lower and right
+    edges up to the multiple that the network needs, and that part is cut off again. Every tile begins on a multiple and
+    is given a halo wider than the network's reach, so the result is that of the whole frame at once; on a CPU bit for
+    bit, unless tiles are so small that torch computes them in another way. ``on_tile`` is told how many tiles are done,
+    and of how many.
     """
     device = next(network.parameters()).device
+    scale, halo = network.subpixels, network.halo
     _, height, width = planes.shape
     filled = np.pad(planes, ((0, 0), (0, -height % network.multiple), (0, -width % network.multiple)), mode="reflect")
-    tile += -tile % network.multiple
-    picture = np.empty((2 * filled.shape[1], 2 * filled.shape[2], 3), np.float32)
-    for top in range(0, filled.shape[1], tile):
-        for left in range(0, filled.shape[2], tile):
-            rows, first_row = _with_halo(top, network.halo, tile)
-            columns, first_column = _with_halo(left, network.halo, tile)
-            given = torch.from_numpy(filled[:, rows, columns])[None]
-            with torch.inference_mode():
-                result = network(given.to(device, memory_format=torch.channels_last))[0]
-            core = result[:, first_row : first_row + 2 * tile, first_column : first_column + 2 * tile]
-            picture[2 * top : 2 * (top + tile), 2 * left : 2 * (left + tile)] = core.permute(1, 2, 0).cpu().numpy()
-    return picture[: 2 * height, : 2 * width]
+    picture = np.empty((scale * filled.shape[1], scale * filled.shape[2], 3), np.float32)
+    spans = [list(_spans(length, tile, network.multiple)) for length in filled.shape[1:]]
+    places = list(product(*spans))
+    for done, ((top, bottom), (left, right)) in enumerate(places, start=1):
+        first_row, first_column = max(0, top - halo), max(0, left - halo)
+        given = torch.from_numpy(filled[:, first_row : bottom + halo, first_column : right + halo])[None]
+        with torch.inference_mode():
+            result = network(given.to(device, memory_format=torch.channels_last))[0]
+        core = result[
+            :,
+            scale * (top - first_row) : scale * (bottom - first_row),
+            scale * (left - first_column) : scale * (right - first_column),
+        ]
+        picture[scale * top : scale * bottom, scale * left : scale * right] = core.permute(1, 2, 0).cpu().numpy()
+        on_tile(done, len(places))
+    return picture[: scale * height, : scale * width]
 
 
-def _with_halo(start: int, halo: int, tile: int) -> tuple[slice, int]:
-    """The packed pixels that a tile beginning at ``start`` is given, and where its own begin in the result."""
-    first = max(0, start - halo)
-    return slice(first, start + tile + halo), 2 * (start - first)
+def _spans(length: int, tile: int, multiple: int) -> Iterator[tuple[int, int]]:
+    """Where the tiles of one direction begin and end: as few as can be, of nearly one size, all on multiples."""
+    steps = length // multiple
+    count = math.ceil(length / max(tile, multiple))
+    return pairwise(multiple * (number * steps // count) for number in range(count + 1))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.data_manifest.errors import RawError
-from sidcap.data_manifest.schema import Frame
+from sidcap.data_manifest.schema import BlackLevel, Frame, WhiteLevel
 
 PLANES = ("R", "G", "B", "G2")
 """Order of the packed planes of a Bayer mosaic, as in SID's ``pack_raw``: G shares its rows with red, G2 with blue."""
@@ -153,17 +153,22 @@ class Levels:
 
     @classmethod
     def of(cls, frame: Frame, cfa: NDArray[np.uint8]) -> Self:
-        """The levels that were measured on this frame; RawError where ``cfa`` is neither Bayer nor X-Trans.
+        """The levels that were measured on this frame; RawError as in `measured`."""
+        try:
+            return cls.measured(*frame.levels, cfa)
+        except RawError as error:
+            raise RawError(f"{frame.path}: {error}") from error
+
+    @classmethod
+    def measured(cls, black: BlackLevel, white: WhiteLevel, cfa: NDArray[np.uint8]) -> Self:
+        """The levels as they were measured; RawError where ``cfa`` is neither Bayer nor X-Trans, or they do not fit it.
 
         Where the photosites of one plane differ in black, it is their mean.
         """
-        black, white = frame.levels
-        # The manifest lists black row by row from the mosaic's origin, wherever the pattern begins there.
+        # Black is listed row by row from the mosaic's origin, wherever the pattern begins there.
         period = len(cfa)
         if len(black.per_plane_dn) != period**2:
-            raise RawError(
-                f"{frame.path}: {len(black.per_plane_dn)} black levels do not fit a {period} x {period} mosaic"
-            )
+            raise RawError(f"{len(black.per_plane_dn)} black levels do not fit a {period} x {period} mosaic")
         by_site = np.tile(np.reshape(black.per_plane_dn, (period, period)), (2, 2))
         planes = pack(by_site, cfa)[:, :period, :period]
         layout, _ = layout_of(cfa)

@@ -22,14 +22,17 @@ _LEVELS_AT_DEPTH_0 = 5
 class UNet(nn.Module):
     """(N, 4, h, w) amplified packed planes -> (N, 3, 2 h, 2 w) RGB, not clipped; h and w multiples of ``multiple``.
 
-    An X-Trans mosaic has 9 ``planes`` and 3 ``subpixels``: (N, 9, h, w) -> (N, 3, 3 h, 3 w). ``depth`` 0 is the
+    An X-Trans mosaic has 9 ``planes`` and 3 ``subpixels``: (N, 9, h, w) -> (N, 3, 3 h, 3 w). ``upsampling_bias`` gives
+    the transposed convolutions a bias, which imported weights of some ports have. ``depth`` 0 is the
     original, of 32 to 512 filters and 7.76 million parameters; -2, -1 and +1 are the study's
     figures 12, 11 and 13. The weights are drawn from ``seed``, as the original's TensorFlow code draws them: Glorot
     uniform for the convolutions with biases of zero, a normal distribution of 0.02, cut at two standard deviations,
     for the transposed convolutions, which have no bias.
     """
 
-    def __init__(self, depth: int = 0, *, planes: int = 4, subpixels: int = 2, seed: int = 0) -> None:
+    def __init__(
+        self, depth: int = 0, *, planes: int = 4, subpixels: int = 2, upsampling_bias: bool = False, seed: int = 0
+    ) -> None:
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"depth {depth} is not one of {', '.join(f'{known:+d}' for known in DEPTHS)}")
@@ -42,7 +45,8 @@ class UNet(nn.Module):
         """No output pixel depends on input further away than this, in packed pixels; a multiple of ``multiple``."""
         self.encoders = nn.ModuleList(_two_convolutions(*step) for step in [(planes, channels[0]), *steps])
         self.upsamplers = nn.ModuleList(
-            nn.ConvTranspose2d(low, high, kernel_size=2, stride=2, bias=False) for high, low in reversed(steps)
+            nn.ConvTranspose2d(low, high, kernel_size=2, stride=2, bias=upsampling_bias)
+            for high, low in reversed(steps)
         )
         self.decoders = nn.ModuleList(_two_convolutions(low, high) for high, low in reversed(steps))
         self.to_subpixels = nn.Conv2d(channels[0], 3 * subpixels**2, kernel_size=1)
@@ -72,6 +76,8 @@ class UNet(nn.Module):
                 nn.init.zeros_(module.get_parameter("bias"))
             elif isinstance(module, nn.ConvTranspose2d):
                 nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04, generator=generator)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
 
 def _two_convolutions(inputs: int, outputs: int) -> nn.Sequential:

@@ -20,11 +20,11 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
-from sidcap.data_manifest.apex import true_seconds
+from sidcap.data_manifest.apex import open_seconds, true_seconds
 from sidcap.data_manifest.errors import ManifestError, RawError, SidcapError, UsageError
 from sidcap.data_manifest.importers.sid_list import LIST_PATTERN, ListedPair, read_lists
 from sidcap.data_manifest.naming import parse_frame_name, split_of
-from sidcap.data_manifest.raw import Exif, RawFrame, read_raw
+from sidcap.data_manifest.raw import RawFrame, read_raw
 from sidcap.data_manifest.schema import CameraBody, Exposure, Frame, Iso, ListRow, Pair, Ratio, Record, Scene
 from sidcap.data_manifest.store import Store, sha256_of
 from sidcap.data_manifest.validate import Finding
@@ -349,7 +349,7 @@ def _frame(member: _Member, raw: RawFrame, source: Path) -> Frame:
         exposure=Exposure(
             requested_s=None,
             nominal_s=member.nominal_s,
-            true_s=_true_seconds(exif, member.nominal_s),
+            true_s=open_seconds(exif.exposure_s or member.nominal_s, exif.shutter_speed_s),
             exif_s=exif.exposure_s or None,
         ),
         aperture=exif.aperture or (float(member.row.f_number) if member.row else None),
@@ -381,15 +381,6 @@ def _missing_frame(member: _Member, row: ListRow) -> Frame:
         black=None,
         white=None,
     )
-
-
-def _true_seconds(exif: Exif, nominal_s: float) -> float:
-    """What the shutter did: as APEX in the EXIF tells where it fits the dial's time, else the dial's in third stops."""
-    dial_s = exif.exposure_s or nominal_s
-    told_s = exif.shutter_speed_s
-    if told_s is not None and abs(math.log2(told_s / dial_s)) <= _THIRD_STOP:
-        return told_s
-    return true_seconds(dial_s)
 
 
 def _new_scene(scene: int) -> Scene:

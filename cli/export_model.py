@@ -1,0 +1,36 @@
+"""``sidcap export-model``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sidcap.cli.options import JsonOption
+from sidcap.cli.screen import console, print_json
+
+
+def export_model(
+    run: Annotated[Path, typer.Argument(help="The run's folder, from `sidcap train` or `sidcap import-weights`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .onnx file to write.")],
+    json: JsonOption = False,
+) -> None:
+    """Write a run's network as an ONNX file for programs without PyTorch.
+
+    It takes packed planes of any height and width that are multiples of what the file's metadata say; they also say how
+    a raw file becomes such planes. The file is written only if onnxruntime computes from it what PyTorch does.
+
+    Needs sidcap's extra "onnx".
+    """
+    from sidcap.model.onnx import export_onnx
+
+    with console.status("exporting, half a minute"):
+        exported = export_onnx(run, out)
+    console.print(
+        f"{out}: {exported.size_bytes / 1e6:.1f} MB, opset {exported.opset}; onnxruntime differs from PyTorch by "
+        f"{exported.largest_difference:.1g} at most",
+        soft_wrap=True,
+    )
+    if json:
+        print_json(exported)
