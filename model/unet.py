@@ -61,8 +61,9 @@ class UNet(nn.Module):
             features = encoder(nn.functional.max_pool2d(features, 2))
         for upsampler, decoder in zip(self.upsamplers, self.decoders, strict=True):
             features = decoder(torch.cat([upsampler(features), skipped.pop()], dim=1))
+        last = self.to_subpixels
         with torch.autocast(features.device.type, enabled=False):  # the last layer is fp32 whatever the others are
-            rgb: Tensor = nn.functional.pixel_shuffle(self.to_subpixels(features.float()), self.subpixels)
+            rgb: Tensor = nn.functional.pixel_shuffle(last(features.to(last.weight.dtype)), self.subpixels)
         return rgb
 
     def place(self, device: torch.device | str) -> Self:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sidcap.capture import Clock, Inspector, Session, Tether, plan_bracket
 from sidcap.capture.journal import Journal
@@ -15,6 +16,10 @@ from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
 
 TIME_SCALE = 40.0
+
+# A busy machine must not fail a test.
+settings.register_profile("sidcap", deadline=None)
+settings.load_profile("sidcap")
 
 
 @pytest.fixture(autouse=True)

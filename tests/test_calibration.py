@@ -469,7 +469,7 @@ def test_frames_too_small_for_a_block_are_refused() -> None:
     brightest_dn=st.floats(2000, 9000),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_photon_transfer_gives_back_any_gain_within_its_own_uncertainty(
     gain: float, read_noise_dn: float, brightest_dn: float, seed: int
 ) -> None:

@@ -176,7 +176,7 @@ def test_train_and_evaluate_on_verified_pairs(dataset: Path) -> None:
     assert judged.exit_code == 0, judged.stderr
     evaluation = json.loads(judged.stdout)
     assert len(evaluation["scores"]) == 2
-    assert all(Path("run", score["picture"]).is_file() for score in evaluation["scores"])
+    assert all(Path(evaluation["folder"], score["sheet"]).is_file() for score in evaluation["scores"])
 
     other_depth = run(*TRAIN, "--depth", "-1", "--resume", "--dataset", dataset)
     assert other_depth.exit_code == 2

@@ -509,7 +509,7 @@ def rows_of_one_list(draw: st.DrawFn) -> list[str]:
     return rows
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(rows_of_one_list())
 def test_any_list_comes_out_as_it_went_in(rows: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -518,7 +518,7 @@ def test_any_list_comes_out_as_it_went_in(rows: list[str]) -> None:
         assert sid_list(Store.open(Path(folder)).scenes()).encode() == path.read_bytes()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     (st.text() | st.sampled_from(ROWS).flatmap(lambda row: st.text(row))).filter(
         lambda line: line.removeprefix("\ufeff").strip()

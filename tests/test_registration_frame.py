@@ -172,7 +172,7 @@ def test_a_calibration_that_does_not_fit_is_refused_in_one_line(given_wrong: dic
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(-9, 9), st.floats(-9, 9))
 def test_what_is_said_of_a_reading_is_what_it_reads(dx: float, dy: float) -> None:
     """The kernels, from which fixed pattern and noise are taken out, are those of the filters."""

@@ -69,7 +69,7 @@ def samples(kind: str, rows: int, columns: int, seed: int) -> NDArray[np.uint16]
     return patterns[kind]().astype(np.uint16)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from(["anything", "extremes", "constant", "quiet", "ones"]),
     rows=st.integers(40, 90),
@@ -225,7 +225,7 @@ def test_exif_can_be_made_to_state_a_wrong_exposure(maker: FrameMaker) -> None:
     assert np.array_equal(mosaic_of(maker.make(wrong)), mosaic_of(maker.make(SHOT)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     iso=st.integers(50, 102400),
     shutter_s=st.floats(1 / 8000, 3600),

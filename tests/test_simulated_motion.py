@@ -39,7 +39,6 @@ def motion_of(shot: Shot, surroundings: Surroundings = STILL) -> Motion:
 # Displacement
 
 
-@settings(deadline=None)
 @given(fraction=st.floats(-0.5, 0.5))
 def test_line_spread_moves_every_spatial_frequency_by_the_same_distance(fraction: float) -> None:
     frequency = np.linspace(0.05, np.pi / 2, 20)  # up to the Nyquist frequency of a Bayer plane
@@ -123,7 +122,7 @@ def test_a_long_exposure_forgets_the_mirror() -> None:
     assert path.weight.sum() == pytest.approx(1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     exposure_s=st.floats(1e-4, 60.0),
     mirror_up_s=st.none() | st.floats(0.0, 30.0),

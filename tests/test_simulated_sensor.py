@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import rawpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from measure_frames import decoded, pair_variance
 from numpy.typing import NDArray
@@ -232,7 +232,6 @@ def test_a_sensor_warms_while_it_works_and_cools_afterwards() -> None:
     assert heat.temperature_c(at_s=20000.0) == pytest.approx(20.0, abs=0.01)
 
 
-@settings(deadline=None)
 @given(start_c=st.floats(-20, 60), ambient_c=st.floats(-20, 40), exposure_s=st.floats(0, 3600))
 def test_the_mean_temperature_of_an_exposure_lies_between_its_ends(
     start_c: float, ambient_c: float, exposure_s: float
