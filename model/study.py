@@ -273,7 +273,7 @@ def _row(
 def _machine() -> str:
     system, threads = f"{platform.system()} {platform.machine()}", torch.get_num_threads()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{system}, torch {torch.__version__}, {threads} threads{gpu}"
+    return f"{system}{gpu}, torch {torch.__version__}, CPU threads: {threads}"
 
 
 def _trained_s(run: Path) -> float:
