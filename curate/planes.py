@@ -14,6 +14,7 @@ from sidcap.data_manifest.raw import RawFrame
 
 Mosaic = NDArray[np.float32]
 Planes = NDArray[np.float32]
+Places = NDArray[np.intp]
 
 SEARCH_PX = 128
 """The coarse search finds shifts up to this many sensor pixels along each axis."""
@@ -42,19 +43,20 @@ class BayerPlanes:
 
 
 def bayer_planes(
-    frame: RawFrame | Mosaic, noise: NoiseModel, dark: Mosaic | None = None, mask: NDArray[np.bool_] | None = None
+    frame: RawFrame | Mosaic, noise: NoiseModel, pattern: Planes | None = None, mask: NDArray[np.bool_] | None = None
 ) -> BayerPlanes:
     """Split a raw frame, or a mosaic above black in which clipped pixels are NaN.
 
-    ``dark`` (H, W) is subtracted as far as it stands out of its own noise, DN; what ``mask`` (H, W) names is replaced
-    by its neighbours, as are hot pixels that nobody named.
+    ``pattern`` (4, h, w) is subtracted, as `dark_pattern` has it; what ``mask`` (H, W) names is replaced by its
+    neighbours, as are hot pixels that nobody named.
     """
     mosaic = frame.mosaic if isinstance(frame, RawFrame) else frame
     height, width = (side // 2 for side in mosaic.shape)
     dn = np.empty((4, height, width), np.float32)
     usable = np.ones((height, width), np.bool_)
+    known_y, known_x = _places(np.zeros((0, 0), np.bool_) if mask is None else mask[: 2 * height, : 2 * width])
     for index, plane in enumerate(dn):
-        sites = slice(index // 2, 2 * height, 2), slice(index % 2, 2 * width, 2)
+        sites = _sites(index, height, width)
         photosites = mosaic[sites]
         if isinstance(frame, RawFrame):
             black = frame.black.per_plane_dn[index]
@@ -64,21 +66,33 @@ def bayer_planes(
             finite = np.isfinite(photosites)
             plane[:] = np.where(finite, photosites, photosites.max(where=finite, initial=0))
             usable &= finite
-        if dark is not None:
-            plane -= _pattern(dark[sites])
-        _replace_hot_pixels(plane, noise, None if mask is None else mask[sites])
+        if pattern is not None:
+            plane -= pattern[index]
+        here = (known_y % 2 == index // 2) & (known_x % 2 == index % 2)
+        _replace(plane, known_y[here] // 2, known_x[here] // 2)
+        _replace_hot_pixels(plane, noise)
     return BayerPlanes(dn, usable)
 
 
-def _pattern(dark: Mosaic) -> Mosaic:
-    """What of a plane's dark frame is pattern: its shading, and the photosites that stand out.
+def dark_pattern(dark: Mosaic) -> Planes:
+    """What of a dark frame (H, W) is pattern, plane by plane: its shading, and the photosites that stand out.
 
     The rest is noise of the dark frame. Subtracted from both frames of a pair it would be a fixed pattern of its own.
     """
-    around = cv2.blur(np.ascontiguousarray(dark, np.float32), _DARK_SHADING)
-    beyond = dark - around
-    spread = 1.4826 * float(np.median(np.abs(beyond[::4, ::4])))
-    return np.asarray(around + np.where(np.abs(beyond) > _STANDS_OUT * spread, beyond, 0), np.float32)
+    height, width = (side // 2 for side in dark.shape)
+    pattern = np.empty((4, height, width), np.float32)
+    for index, shading in enumerate(pattern):
+        plane = np.ascontiguousarray(dark[_sites(index, height, width)], np.float32)
+        cv2.blur(plane, _DARK_SHADING, dst=shading)
+        beyond = cv2.absdiff(plane, shading)
+        spread = 1.4826 * float(np.median(beyond[::4, ::4]))
+        cv2.copyTo(plane, cv2.compare(beyond, _STANDS_OUT * spread, cv2.CMP_GT), shading)
+    return pattern
+
+
+def _sites(index: int, height: int, width: int) -> tuple[slice, slice]:
+    """Where in a mosaic the photosites of a plane (height, width) are."""
+    return slice(index // 2, 2 * height, 2), slice(index % 2, 2 * width, 2)
 
 
 def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: NoiseModel) -> tuple[float, float]:
@@ -107,33 +121,43 @@ def coarse_shift(long: BayerPlanes, short: BayerPlanes, gain: float, noise: Nois
     return float(dx * _BIN_PX), float(dy * _BIN_PX)
 
 
-def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel, known: NDArray[np.bool_] | None) -> None:
-    """Give a pixel that is known to be hot, or towers over all eight neighbours of its plane, their median.
+def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel) -> None:
+    """Give a pixel that towers over all eight neighbours of its plane their median.
 
     A star in focus may fall to it as well; that costs its information and biases nothing.
     """
-    if known is not None and known.any():
-        plane[known] = cv2.medianBlur(plane, 3)[known]
     ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
     highest = cv2.dilate(plane, ring)
     dark_sigma = noise.read_noise_e / noise.gain_e_per_dn
-    towers = (0.8 * plane - highest > _HOT_SIGMA * dark_sigma).view(np.uint8)
-    if not cv2.countNonZero(towers):
-        return
-    x, y = cv2.findNonZero(towers).reshape(-1, 2).T
+    beyond = cv2.addWeighted(plane, 0.8, highest, -1, 0)
+    y, x = _places(beyond > _HOT_SIGMA * dark_sigma)
     hot = plane[y, x] - highest[y, x] > _HOT_SIGMA * np.sqrt(noise.variance_dn2(highest[y, x]))
-    plane[y[hot], x[hot]] = cv2.medianBlur(plane, 3)[y[hot], x[hot]]
+    _replace(plane, y[hot], x[hot])
+
+
+def _replace(plane: Mosaic, y: Places, x: Places) -> None:
+    """Give pixels the median of the 3 x 3 around them."""
+    height, width = plane.shape
+    around = np.array([-1, 0, 1])
+    rows, columns = np.clip(y[:, None] + around, 0, height - 1), np.clip(x[:, None] + around, 0, width - 1)
+    plane[y, x] = np.median(plane[rows[:, :, None], columns[:, None, :]].reshape(y.size, 9), axis=1)
+
+
+def _places(which: NDArray[np.bool_]) -> tuple[Places, Places]:
+    """Rows and columns; several times as fast as `numpy.nonzero` where there are few."""
+    y, x = np.unravel_index(np.flatnonzero(which), which.shape)
+    return y, x
 
 
 def _diagonals(frame: BayerPlanes) -> tuple[Mosaic, Mosaic, NDArray[np.bool_]]:
     """The two diagonals of the filter array, means over 4 x 4 sensor pixels, and where all of these are usable."""
     top_left, top_right, bottom_left, bottom_right = (_binned(plane) for plane in frame.dn)
-    usable = _binned(frame.usable.astype(np.float32)) == 1
+    usable = _binned(frame.usable.view(np.uint8) * np.uint8(255)) == 255
     return _mean(top_left, bottom_right), _mean(top_right, bottom_left), usable
 
 
 def _mean(one: Mosaic, other: Mosaic) -> Mosaic:
-    return (one + other) / np.float32(2)
+    return cv2.addWeighted(one, 0.5, other, 0.5, 0)
 
 
 def _binned(plane: Mosaic) -> Mosaic:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sidcap.curate.equations import GAIN, GROWTH, ROTATION, Equations, levers_at
 from sidcap.curate.fit import Fit, fit_pair
 from sidcap.curate.moments import Template
-from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shift
+from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shift, dark_pattern
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
@@ -198,7 +198,8 @@ class Reference:
         self._noise = noise
         self._dark = dark
         self._mask = mask
-        self._planes = bayer_planes(long, noise, dark, mask)
+        self._pattern = None if dark is None else dark_pattern(dark)
+        self._planes = bayer_planes(long, noise, self._pattern, mask)
 
     @cached_property
     def _template(self) -> Template:
@@ -210,7 +211,8 @@ class Reference:
             raise RegistrationError(f"an exposure ratio of {ratio} is impossible: give long over short, such as 100")
         _must_match(self._long, short)
         _must_fit(short, dark, None)
-        planes = bayer_planes(short, self._noise, dark, self._mask)
+        pattern = self._pattern if dark is self._dark else None if dark is None else dark_pattern(dark)
+        planes = bayer_planes(short, self._noise, pattern, self._mask)
         height, width = planes.usable.shape
         nothing = Registration(
             shift_px=None,
