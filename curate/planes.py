@@ -22,6 +22,7 @@ SEARCH_PX = 128
 CLIPPED = 0.98
 """Of white, both above black: photosites from here on are not to be believed."""
 _HOT_SIGMA = 5.0
+_RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _BIN_PX = 4
 _GLARE_SIGMA = 6.0
 QUANTISATION_DN2 = np.float32(1 / 12)
@@ -126,11 +127,9 @@ def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel) -> None:
 
     A star in focus may fall to it as well; that costs its information and biases nothing.
     """
-    ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
-    highest = cv2.dilate(plane, ring)
     dark_sigma = noise.read_noise_e / noise.gain_e_per_dn
-    beyond = cv2.addWeighted(plane, 0.8, highest, -1, 0)
-    y, x = _places(beyond > _HOT_SIGMA * dark_sigma)
+    highest = cv2.dilate(plane, _RING)
+    y, x = _places(cv2.addWeighted(plane, 0.8, highest, -1, 0) > _HOT_SIGMA * dark_sigma)
     hot = plane[y, x] - highest[y, x] > _HOT_SIGMA * np.sqrt(noise.variance_dn2(highest[y, x]))
     _replace(plane, y[hot], x[hot])
 
@@ -169,11 +168,13 @@ def _binned(plane: Mosaic) -> Mosaic:
 def _detail(image: Mosaic, usable: NDArray[np.bool_]) -> Mosaic:
     """The image without shading, row pattern and column pattern; 0 where it is not usable."""
     known = usable.astype(np.float32)
-    around = cv2.blur(image * known, _SHADING) / np.maximum(cv2.blur(known, _SHADING), 1e-3)
-    detail = (image - around) * known
+    detail = image * known
+    detail -= cv2.blur(detail, _SHADING) / np.maximum(cv2.blur(known, _SHADING), 1e-3)
+    detail *= known
     detail -= detail.mean(0)
     detail -= detail.mean(1, keepdims=True)
-    return np.asarray(detail * known, np.float32)
+    detail *= known
+    return detail
 
 
 def _spectrum(image: Mosaic) -> Mosaic:

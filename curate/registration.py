@@ -385,7 +385,7 @@ def _must_fit(frame: RawFrame | Mosaic, dark: Mosaic | None, mask: NDArray[np.bo
             raise RegistrationError(f"{name} and frames have {sizes} pixels: calibrate the body that shot them")
     if mask is not None and mask.dtype != np.bool_:
         raise RegistrationError("the mask must be of True and False: calibrate again")
-    if dark is not None and not np.isfinite(dark).all():
+    if dark is not None and not (np.isfinite(dark.min()) and np.isfinite(dark.max())):
         raise RegistrationError("the dark frame holds values that are no numbers: calibrate again")
 
 

@@ -89,9 +89,10 @@ def read_terms(
             of_row, first = terms[plane, row], 2 * row + plane // 2
             _down(wides, plane % 2, first, lines[1], of_row, (WIDE, WIDE_X, WIDE_Y), True)
             _down(guides, plane % 2, first, lines[0], of_row, (VALUE, ALONG_X, ALONG_Y), True)
+            itself = rest[plane, y + row, x : x + columns]
             for column in range(columns):
                 of_row[BEND, column] = of_row[WIDE, column] - of_row[VALUE, column]
-            of_row[ITSELF] = rest[plane, y + row, x : x + columns]
+                of_row[ITSELF, column] = itself[column]
             _down(rests, plane, row, lines[2], of_row, (VALUE, ALONG_X, ALONG_Y), False)
     return terms
 
