@@ -31,9 +31,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sidcap.curate.compiled import COLUMNS, INSTRUMENT_TERMS, RESIDUAL, VALUE, local_light, sum_up
 from sidcap.curate.planes import QUANTISATION_DN2, BayerPlanes, Planes
-from sidcap.curate.reading import HALF_BAND, REACH_PX, WIDE_PX, Image, Matrix, Reading, Region
-from sidcap.curate.tile_sums import ALONG_X, ALONG_Y, BEND, RESIDUAL, VALUE, local_light, sum_up
+from sidcap.curate.reading import HALF_BAND, REACH_PX, WIDE_PX, Matrix, Reading, Region, sizes, starts
 from sidcap.data_manifest.noise import NoiseModel
 
 INSTRUMENTS = 6
@@ -49,13 +49,10 @@ _TILES_ACROSS = 6
 """A small frame has this many tiles a side, as long as they are not too small for free rows and columns."""
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
-_SCATTER_ROWS = 4
-"""Of so many rows one is looked at for the covariance of the scores: a variance need not be known so well."""
 _LEAST_USABLE = 0.05
 """A tile of which less than this is neither clipped nor broken says nothing."""
 _DARK_DN = 1e-3
 _ROUNDING = 1e-6
-_TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -225,20 +222,20 @@ def _sums(
     per_light = 1 / (noise.gain_e_per_dn * levels**2)
     in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + float(QUANTISATION_DN2)) / levels**2
     nearest = reading.whole(region)
-    (top, left), size = (nearest[0].start, nearest[1].start), (region[0].stop-region[0].start, region[1].stop-region[1].start)
-    usable = short.usable[region] & template.usable[nearest]
+    usable = (short.usable[region] & template.usable[nearest]).astype(np.float32)
     products, scatter, of_light, pixels = sum_up(
         reading.terms(template.dn, levels, region),
         short.dn,
-        (region[0].start, region[1].start),
-        local_light(template.dn, (top, left), size),
+        starts(region),
+        local_light(template.dn, starts(nearest), sizes(region)),
         usable,
         np.stack([1 / levels, (gain + through) * per_light, (1 + through) * in_the_dark], 1).astype(np.float32),
         np.float32(gain),
         np.float32(_OUTLIER_SIGMA**2 * max(1.0, chi2)),
     )
-    totals = np.stack([pixels, products[:, RESIDUAL, RESIDUAL], products[:, VALUE, VALUE], np.full(4, np.count_nonzero(usable))], -1)
-    moments = products[:, : INSTRUMENTS + 1, (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)]
+    misfit, structure = products[:, RESIDUAL, RESIDUAL], products[:, VALUE, VALUE]
+    totals = np.stack([pixels, misfit, structure, np.full(4, np.count_nonzero(usable))], -1)
+    moments = products[:, :INSTRUMENT_TERMS, COLUMNS]
     moments[..., 3] *= 1 / WIDE_PX**2
     of_long = of_light[:, :4] * per_light + of_light[:, 4:] * in_the_dark
     return moments, scatter, of_long, totals

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sidcap.curate.compiled import towers
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
 
@@ -22,7 +23,6 @@ SEARCH_PX = 128
 CLIPPED = 0.98
 """Of white, both above black: photosites from here on are not to be believed."""
 _HOT_SIGMA = 5.0
-_RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _BIN_PX = 4
 _GLARE_SIGMA = 6.0
 QUANTISATION_DN2 = np.float32(1 / 12)
@@ -128,18 +128,23 @@ def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel) -> None:
     A star in focus may fall to it as well; that costs its information and biases nothing.
     """
     dark_sigma = noise.read_noise_e / noise.gain_e_per_dn
-    highest = cv2.dilate(plane, _RING)
-    y, x = _places(cv2.addWeighted(plane, 0.8, highest, -1, 0) > _HOT_SIGMA * dark_sigma)
-    hot = plane[y, x] - highest[y, x] > _HOT_SIGMA * np.sqrt(noise.variance_dn2(highest[y, x]))
+    y, x = _places(towers(plane, np.float32(_HOT_SIGMA * dark_sigma)))
+    highest = np.delete(_around(plane, y, x), 4, axis=1).max(1)
+    hot = plane[y, x] - highest > _HOT_SIGMA * np.sqrt(noise.variance_dn2(highest))
     _replace(plane, y[hot], x[hot])
 
 
 def _replace(plane: Mosaic, y: Places, x: Places) -> None:
     """Give pixels the median of the 3 x 3 around them."""
+    plane[y, x] = np.median(_around(plane, y, x), axis=1)
+
+
+def _around(plane: Mosaic, y: Places, x: Places) -> Mosaic:
+    """(n, 9): the 3 x 3 around pixels; those on the edge repeat it."""
     height, width = plane.shape
-    around = np.array([-1, 0, 1])
-    rows, columns = np.clip(y[:, None] + around, 0, height - 1), np.clip(x[:, None] + around, 0, width - 1)
-    plane[y, x] = np.median(plane[rows[:, :, None], columns[:, None, :]].reshape(y.size, 9), axis=1)
+    steps = np.array([-1, 0, 1])
+    rows, columns = np.clip(y[:, None] + steps, 0, height - 1), np.clip(x[:, None] + steps, 0, width - 1)
+    return plane[rows[:, :, None], columns[:, None, :]].reshape(y.size, 9)
 
 
 def _places(which: NDArray[np.bool_]) -> tuple[Places, Places]:

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.tile_sums import BEFORE, TAPS, Image, read_terms
+from sidcap.curate.compiled import BEFORE, TAPS, Image, read_terms
 
 Matrix = NDArray[np.float64]
 Region = tuple[slice, slice]
@@ -56,7 +56,7 @@ class Reading:
     def terms(self, long: Image, levels: Matrix, region: Region) -> Image:
         """What is read of the planes (4, h, w) of a long, whose levels are (4,), at the photosites of this region.
 
-        (4, rows, 9, columns), as `sidcap.curate.tile_sums.TERMS` has them.
+        (4, rows, 9, columns), as `sidcap.curate.compiled.TERMS` has them.
         """
         # The photosites themselves, what the taps reach from displaced ones, and what the half-band filter reaches.
         around = [
@@ -70,7 +70,7 @@ class Reading:
             (1 / levels).astype(np.float32),
             HALF_BAND.astype(np.float32),
             self._lines,
-            (region[0].stop - region[0].start, region[1].stop - region[1].start),
+            sizes(region),
             (-around[0][0], -around[1][0]),
             self._start,
             self._plane_start,
@@ -108,9 +108,7 @@ class Reading:
         inside = all(2 <= place < _WINDOW.size - 2 for place in own)
         return np.stack(full), np.stack(wide), guide[0], own if inside else None
 
-    def _spread(
-        self, kernels: Kernels, start: tuple[int, int], spacing: int = 1, band: Matrix | None = None
-    ) -> Matrix:
+    def _spread(self, kernels: Kernels, start: tuple[int, int], spacing: int = 1, band: Matrix | None = None) -> Matrix:
         """A separable kernel whose taps lie ``spacing`` sensor pixels apart, after a filter, on the window."""
         lines = []
         for kernel, first, centre in zip(kernels, start, self._start, strict=True):
@@ -120,9 +118,17 @@ class Reading:
         return np.outer(*lines)
 
 
-def _value_and_slopes(
-    kernel: Callable[[Matrix], Matrix], fractions: list[float], step: float = 1e-3
-) -> list[Kernels]:
+def starts(region: Region) -> tuple[int, int]:
+    """Its first row and column."""
+    return region[0].start, region[1].start
+
+
+def sizes(region: Region) -> tuple[int, int]:
+    """How many rows and columns it has."""
+    return region[0].stop - region[0].start, region[1].stop - region[1].start
+
+
+def _value_and_slopes(kernel: Callable[[Matrix], Matrix], fractions: list[float], step: float = 1e-3) -> list[Kernels]:
     """Kernels along y and x for the value at a place, and its derivatives along x and y."""
     (value_y, slope_y), (value_x, slope_x) = (
         (kernel(_TAPS - at), (kernel(_TAPS - at - step) - kernel(_TAPS - at + step)) / (2 * step)) for at in fractions

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -218,7 +217,7 @@ class Reference:
             shift_px=None,
             covariance_px2=None,
             signal_e=max(float(self._planes.dn.mean()), 0) * self._noise.gain_e_per_dn / ratio,
-            usable=float((self._planes.usable & planes.usable).mean()),
+            usable=np.count_nonzero(self._planes.usable & planes.usable) / planes.usable.size,
             guard=Guard.PHOTOSITES if dark is None and self._dark is None else Guard.DARKS,
             size_px=(2 * width, 2 * height),
         )
@@ -355,9 +354,9 @@ def _cells(fit: Fit, middle: Matrix) -> Iterator[Cell]:
 
 
 def _offset(long: BayerPlanes, short: BayerPlanes, gain: float) -> float:
-    both = (long.usable & short.usable).astype(np.uint8)
-    pairs = zip(short.dn, long.dn, strict=True)
-    return float(np.mean([cv2.mean(dim, both)[0] - gain * cv2.mean(bright, both)[0] for dim, bright in pairs]))
+    both = (long.usable & short.usable).astype(np.float32)
+    dim, bright = (np.einsum("phw,hw->h", frame.dn, both).sum(dtype=np.float64) for frame in (short, long))
+    return float((dim - gain * bright) / (4 * both.sum(dtype=np.float64)))
 
 
 def _pair(values: Matrix) -> tuple[float, float]:

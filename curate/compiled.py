@@ -1,7 +1,7 @@
-"""The sums of one tile, compiled: all that is done photosite by photosite. `sidcap.curate.moments` says what and why.
+"""Loops over photosites, compiled: the sums of one tile, and what towers over its neighbours.
 
-Written as loops over rows that stay in a first-level cache. As array operations, each of which walks through all of a
-tile on its own, the same takes four times as long.
+`sidcap.curate.moments` says what is summed, and why. Rows are taken one by one, for they stay in a first-level cache.
+As array operations, each of which walks through all of a tile on its own, the same takes three times as long.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ TERMS = ALONG_X, ALONG_Y, WIDE_X, WIDE_Y, WIDE, BEND, ITSELF, VALUE, RESIDUAL = 
 the long's photosite itself; the value as read, and what the short has beyond it."""
 INSTRUMENT_TERMS = 7
 """The first seven are instruments."""
+COLUMNS = (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)
+"""What instruments are multiplied by: the model's derivatives, and the residual."""
 TAPS = 10
 BEFORE = 4
 """So many taps lie before the place that they begin at."""
@@ -62,6 +64,22 @@ def _total(image: Image) -> float:
     for column in range(image.size):
         total += image[column]
     return total
+
+
+@_compiled
+def towers(plane: Image, limit: float) -> NDArray[np.bool_]:
+    """(h, w): where four fifths of a pixel exceed its eight neighbours by more than ``limit``; never on the edges."""
+    height, width = plane.shape
+    result, column_top = np.zeros((height, width), np.bool_), np.empty(width, np.float32)
+    share = np.float32(0.8)
+    for row in range(1, height - 1):
+        above, here, below, target = plane[row - 1], plane[row], plane[row + 1], result[row]
+        for column in range(width):
+            column_top[column] = max(above[column], below[column])
+        for column in range(1, width - 1):
+            top = max(column_top[column - 1], column_top[column], column_top[column + 1])
+            target[column] = share * here[column] - max(top, here[column - 1], here[column + 1]) > limit
+    return result
 
 
 @_compiled
@@ -118,12 +136,16 @@ def _filtered(mosaic: Image, band: Image) -> Image:
     result, line = np.zeros_like(mosaic), np.empty(width, np.float32)
     outer, inner, middle = band[0], band[1], band[2]
     for row in range(2, height - 2):
-        above, over, here, under, below = mosaic[row - 2], mosaic[row - 1], mosaic[row], mosaic[row + 1], mosaic[row + 2]
+        above, over, here, under, below = (
+            mosaic[row - 2],
+            mosaic[row - 1],
+            mosaic[row],
+            mosaic[row + 1],
+            mosaic[row + 2],
+        )
         for column in range(width):
             line[column] = (
-                outer * (above[column] + below[column])
-                + inner * (over[column] + under[column])
-                + middle * here[column]
+                outer * (above[column] + below[column]) + inner * (over[column] + under[column]) + middle * here[column]
             )
         target = result[row, 2 : width - 2]
         for column in range(target.size):
@@ -172,7 +194,7 @@ def sum_up(
     short: Image,
     first: Pair,
     light: Image,
-    usable: NDArray[np.bool_],
+    usable: Image,
     variances: Image,
     gain: float,
     limit: float,
@@ -180,12 +202,13 @@ def sum_up(
     """What a plane of a tile adds up to; overwrites ``terms``.
 
     ``short`` (4, h, w): the short's planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the
-    long's local mean; ``usable`` (rows, columns); ``variances`` (4, 3): what the short is multiplied by to be of the long's unit, and its variance by light and in the
-    dark. Residuals whose square is beyond ``limit`` variances are left out.
+    long's local mean; ``usable`` (rows, columns): 1, or 0. ``variances`` (4, 3): what the short is multiplied by to be
+    of the long's unit, and its variance by light and in the dark. Residuals whose square is beyond ``limit`` variances
+    are left out.
 
-    (4, 9, 9): products of all terms over the variance, means of rows and of columns taken off; (4, 7, 7): covariance of
-    the instruments' with the residual; (4, 5): weighted light of each plane of the long, and sum of the weights; (4,):
-    photosites.
+    (4, 9, 9): products of terms with those in `COLUMNS` over the variance, means of rows and of columns taken off; (4,
+    7, 7): covariance of the instruments' with the residual; (4, 5): weighted light of each plane of the long, and sum
+    of the weights; (4,): photosites.
     """
     planes, height, width = light.shape
     products, weight = np.zeros((planes, len(TERMS), len(TERMS))), np.empty((height, width), np.float32)
@@ -246,13 +269,15 @@ def _down(
 
 @_compiled
 def _weigh(
-    of_row: Image, short: Image, light: Image, usable: NDArray[np.bool_], variance: Image, gain: float, weight: Image
+    of_row: Image, short: Image, light: Image, usable: Image, variance: Image, gain: float, weight: Image
 ) -> None:
-    value, residual = of_row[VALUE], of_row[RESIDUAL]
+    residual = of_row[RESIDUAL]
     unit, by_light, in_the_dark = variance[0], variance[1], variance[2]
     for column in range(weight.size):
-        weight[column] = np.float32(usable[column]) / (light[column] * by_light + in_the_dark)
-        residual[column] = short[column] * unit - gain * value[column]
+        weight[column] = usable[column] / (light[column] * by_light + in_the_dark)
+    residual[:] = _ZERO
+    _add(short, unit, residual)
+    _add(of_row[VALUE], -gain, residual)
 
 
 @_compiled
@@ -277,7 +302,11 @@ def _without_outliers(terms: Image, weight: Image, limit: float) -> float:
 def _multiply(terms: Image, weight: Image, products: Sums) -> None:
     """Weighted products of the terms, from which means of rows and then of columns are taken off."""
     height, count, width = terms.shape
-    columns, of_columns, weighted = np.zeros((count, width), np.float32), np.full(width, _TINY), np.empty_like(weight[0])
+    columns, of_columns, weighted = (
+        np.zeros((count, width), np.float32),
+        np.full(width, _TINY),
+        np.empty_like(weight[0]),
+    )
     for row in range(height):
         of_row, of_weight = terms[row], weight[row]
         total = max(_total(of_weight), _TINY)
@@ -288,14 +317,13 @@ def _multiply(terms: Image, weight: Image, products: Sums) -> None:
                 of_row[one, column] -= mean
                 weighted[column] = of_row[one, column] * of_weight[column]
             _add(weighted, _ONE, columns[one])
-            for other in range(one + 1):
+            for other in COLUMNS:
                 products[one, other] += _dot(weighted, of_row[other])
     for one in range(count):
         for column in range(width):
             weighted[column] = columns[one, column] / of_columns[column]
-        for other in range(one + 1):
+        for other in COLUMNS:
             products[one, other] -= _dot(weighted, columns[other])
-            products[other, one] = products[one, other]
         for row in range(0, height, _SCATTER_ROWS):
             _add(weighted, -_ONE, terms[row, one])
 
