@@ -28,7 +28,7 @@ from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
 
-METHOD = "instrumental Gauss-Newton on raw planes, 3"
+METHOD = "instrumental Gauss-Newton on raw planes, 4"
 """Name and version of the estimator, for records."""
 
 SIGNIFICANT = 8.0
