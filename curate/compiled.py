@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
+Across = tuple[Image, Image, Image, Image]
 Sums = NDArray[np.float64]
 Pair = tuple[int, int]
 """Along y and x."""
@@ -45,13 +46,13 @@ def _compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @_compiled
-def _add(source: Image, factor: float, target: Image) -> None:
+def _add(source: Image, factor: np.float32, target: Image) -> None:
     for column in range(target.size):
         target[column] += factor * source[column]
 
 
 @_compiled
-def _dot(one: Image, other: Image) -> float:
+def _dot(one: Image, other: Image) -> np.float32:
     total = _ZERO
     for column in range(one.size):
         total += one[column] * other[column]
@@ -59,7 +60,7 @@ def _dot(one: Image, other: Image) -> float:
 
 
 @_compiled
-def _total(image: Image) -> float:
+def _total(image: Image) -> np.float32:
     total = _ZERO
     for column in range(image.size):
         total += image[column]
@@ -67,7 +68,7 @@ def _total(image: Image) -> float:
 
 
 @_compiled
-def towers(plane: Image, limit: float) -> NDArray[np.bool_]:
+def towers(plane: Image, limit: np.float32) -> NDArray[np.bool_]:
     """(h, w): where four fifths of a pixel exceed its eight neighbours by more than ``limit``; never on the edges."""
     height, width = plane.shape
     result, column_top = np.zeros((height, width), np.bool_), np.empty(width, np.float32)
@@ -83,10 +84,10 @@ def towers(plane: Image, limit: float) -> NDArray[np.bool_]:
 
 
 @_compiled
-def read_terms(
+def read_across(
     long: Image, per_level: Image, band: Image, lines: Image, size: Pair, own: Pair, start: Pair, plane_start: Pair
-) -> Image:
-    """(4, rows, 9, columns): all `TERMS` of the photosites of a tile of this ``size``, but the residual.
+) -> Across:
+    """What a tile of this ``size`` needs of a long, filtered along x: `read_terms` does the rest.
 
     ``long`` (4, h, w): the planes around the tile, whose own photosites begin at ``own``. Times ``per_level`` (4,) and
     interlaced they are the white mosaic, and that through the filter ``band`` (5,) is the guide. ``lines`` (3, 2, 2,
@@ -98,20 +99,28 @@ def read_terms(
     rest = _beyond(white, guide)
     (rows, columns), (y, x) = size, own
     site = 2 * y + start[0], 2 * x + start[1]
-    guides = _across(guide[np.newaxis], site, (2 * rows, 2 * columns), lines[0], 2)
-    wides = _across(white[np.newaxis], site, (2 * rows, 2 * columns), lines[1], 2)
-    rests = _across(rest, (y + plane_start[0], x + plane_start[1]), size, lines[2], 1)
-    terms = np.empty((len(long), rows, len(TERMS), columns), np.float32)
-    for plane in range(len(long)):
-        for row in range(rows):
-            of_row, first = terms[plane, row], 2 * row + plane // 2
-            _down(wides, plane % 2, first, lines[1], of_row, (WIDE, WIDE_X, WIDE_Y), True)
-            _down(guides, plane % 2, first, lines[0], of_row, (VALUE, ALONG_X, ALONG_Y), True)
-            itself = rest[plane, y + row, x : x + columns]
-            for column in range(columns):
-                of_row[BEND, column] = of_row[WIDE, column] - of_row[VALUE, column]
-                of_row[ITSELF, column] = itself[column]
-            _down(rests, plane, row, lines[2], of_row, (VALUE, ALONG_X, ALONG_Y), False)
+    return (
+        _across(guide[np.newaxis], site, (2 * rows, 2 * columns), lines[0], 2),
+        _across(white[np.newaxis], site, (2 * rows, 2 * columns), lines[1], 2),
+        _across(rest, (y + plane_start[0], x + plane_start[1]), size, lines[2], 1),
+        rest[:, y : y + rows, x : x + columns].copy(),
+    )
+
+
+@_compiled
+def read_terms(across: Across, lines: Image, plane: int) -> Image:
+    """(rows, 9, columns): all `TERMS` of the photosites of one plane of a tile, but the residual."""
+    guides, wides, rests, itself = across
+    _, rows, columns = itself.shape
+    terms = np.empty((rows, len(TERMS), columns), np.float32)
+    for row in range(rows):
+        of_row, first = terms[row], 2 * row + plane // 2
+        _down(wides, plane % 2, first, lines[1], of_row, (WIDE, WIDE_X, WIDE_Y), True)
+        _down(guides, plane % 2, first, lines[0], of_row, (VALUE, ALONG_X, ALONG_Y), True)
+        for column in range(columns):
+            of_row[BEND, column] = of_row[WIDE, column] - of_row[VALUE, column]
+            of_row[ITSELF, column] = itself[plane, row, column]
+        _down(rests, plane, row, lines[2], of_row, (VALUE, ALONG_X, ALONG_Y), False)
     return terms
 
 
@@ -194,38 +203,35 @@ def sum_up(
     short: Image,
     first: Pair,
     light: Image,
+    plane: int,
     usable: Image,
-    variances: Image,
-    gain: float,
-    limit: float,
-) -> tuple[Sums, Sums, Sums, Sums]:
+    variance: Image,
+    gain: np.float32,
+    limit: np.float32,
+) -> tuple[Sums, Sums, Sums, float]:
     """What a plane of a tile adds up to; overwrites ``terms``.
 
     ``short`` (4, h, w): the short's planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the
-    long's local mean; ``usable`` (rows, columns): 1, or 0. ``variances`` (4, 3): what the short is multiplied by to be
-    of the long's unit, and its variance by light and in the dark. Residuals whose square is beyond ``limit`` variances
-    are left out.
+    long's local mean; ``usable`` (rows, columns): 1, or 0. ``variance`` (3,): what the short is multiplied by to be of
+    the long's unit, and its variance by light and in the dark. Residuals whose square is beyond ``limit`` variances are
+    left out.
 
-    (4, 9, 9): products of terms with those in `COLUMNS` over the variance, means of rows and of columns taken off; (4,
-    7, 7): covariance of the instruments' with the residual; (4, 5): weighted light of each plane of the long, and sum
-    of the weights; (4,): photosites.
+    (9, 9): products of terms with those in `COLUMNS` over the variance, means of rows and of columns taken off; (7, 7):
+    covariance of the instruments' with the residual; (5,): weighted light of each plane of the long, and sum of the
+    weights; photosites.
     """
     planes, height, width = light.shape
-    products, weight = np.zeros((planes, len(TERMS), len(TERMS))), np.empty((height, width), np.float32)
-    scatter = np.zeros((planes, INSTRUMENT_TERMS, INSTRUMENT_TERMS))
-    of_light, pixels = np.zeros((planes, planes + 1)), np.zeros(planes)
-    for plane in range(planes):
-        for row in range(height):
-            of_row, of_short = terms[plane, row], short[plane, first[0] + row, first[1] : first[1] + width]
-            _weigh(of_row, of_short, light[plane, row], usable[row], variances[plane], gain, weight[row])
-        pixels[plane] = _without_outliers(terms[plane], weight, limit)
-        for row in range(height):
-            for other in range(planes):
-                of_light[plane, other] += _dot(weight[row], light[other, row])
-            of_light[plane, planes] += _total(weight[row])
-        _multiply(terms[plane], weight, products[plane])
-        _scatter(terms[plane], weight, scatter[plane])
-    return products, scatter, of_light, pixels
+    weight = np.empty((height, width), np.float32)
+    for row in range(height):
+        of_short = short[plane, first[0] + row, first[1] : first[1] + width]
+        _weigh(terms[row], of_short, light[plane, row], usable[row], variance, gain, weight[row])
+    pixels = _without_outliers(terms, weight, limit)
+    of_light = np.zeros(planes + 1)
+    for row in range(height):
+        for other in range(planes):
+            of_light[other] += _dot(weight[row], light[other, row])
+        of_light[planes] += _total(weight[row])
+    return _products(terms, weight), _scatter(terms, weight), of_light, pixels
 
 
 @_compiled
@@ -269,7 +275,7 @@ def _down(
 
 @_compiled
 def _weigh(
-    of_row: Image, short: Image, light: Image, usable: Image, variance: Image, gain: float, weight: Image
+    of_row: Image, short: Image, light: Image, usable: Image, variance: Image, gain: np.float32, weight: Image
 ) -> None:
     residual = of_row[RESIDUAL]
     unit, by_light, in_the_dark = variance[0], variance[1], variance[2]
@@ -281,12 +287,12 @@ def _weigh(
 
 
 @_compiled
-def _without_outliers(terms: Image, weight: Image, limit: float) -> float:
+def _without_outliers(terms: Image, weight: Image, limit: np.float32) -> float:
     """Take the mean off the residuals and the weight off what lies beyond; how many photosites are left."""
     total, weights = 0.0, 1e-30
     for row in range(len(weight)):
-        total += _dot(terms[row, RESIDUAL], weight[row])
-        weights += _total(weight[row])
+        total += float(_dot(terms[row, RESIDUAL], weight[row]))
+        weights += float(_total(weight[row]))
     mean, pixels = np.float32(total / weights), 0
     for row in range(len(weight)):
         residual, of_row = terms[row, RESIDUAL], weight[row]
@@ -299,9 +305,10 @@ def _without_outliers(terms: Image, weight: Image, limit: float) -> float:
 
 
 @_compiled
-def _multiply(terms: Image, weight: Image, products: Sums) -> None:
+def _products(terms: Image, weight: Image) -> Sums:
     """Weighted products of the terms, from which means of rows and then of columns are taken off."""
     height, count, width = terms.shape
+    products = np.zeros((count, count))
     columns, of_columns, weighted = (
         np.zeros((count, width), np.float32),
         np.full(width, _TINY),
@@ -309,7 +316,7 @@ def _multiply(terms: Image, weight: Image, products: Sums) -> None:
     )
     for row in range(height):
         of_row, of_weight = terms[row], weight[row]
-        total = max(_total(of_weight), _TINY)
+        total = _total(of_weight) + _TINY
         _add(of_weight, _ONE, of_columns)
         for one in range(count):
             mean = _dot(of_row[one], of_weight) / total
@@ -326,12 +333,14 @@ def _multiply(terms: Image, weight: Image, products: Sums) -> None:
             products[one, other] -= _dot(weighted, columns[other])
         for row in range(0, height, _SCATTER_ROWS):
             _add(weighted, -_ONE, terms[row, one])
+    return products
 
 
 @_compiled
-def _scatter(terms: Image, weight: Image, scatter: Sums) -> None:
+def _scatter(terms: Image, weight: Image) -> Sums:
     """Sum over some rows of the squares of what the instruments add to the scores."""
     height, _, width = terms.shape
+    scatter = np.zeros((INSTRUMENT_TERMS, INSTRUMENT_TERMS))
     of_row, rows = np.empty((INSTRUMENT_TERMS, width), np.float32), 0
     for row in range(0, height, _SCATTER_ROWS):
         rows += 1
@@ -344,3 +353,4 @@ def _scatter(terms: Image, weight: Image, scatter: Sums) -> None:
         for other in range(one + 1):
             scatter[one, other] *= height / rows
             scatter[other, one] = scatter[one, other]
+    return scatter

@@ -223,16 +223,27 @@ def _sums(
     in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + float(QUANTISATION_DN2)) / levels**2
     nearest = reading.whole(region)
     usable = (short.usable[region] & template.usable[nearest]).astype(np.float32)
-    products, scatter, of_light, pixels = sum_up(
-        reading.terms(template.dn, levels, region),
-        short.dn,
-        starts(region),
+    light, across = (
         local_light(template.dn, starts(nearest), sizes(region)),
-        usable,
-        np.stack([1 / levels, (gain + through) * per_light, (1 + through) * in_the_dark], 1).astype(np.float32),
-        np.float32(gain),
-        np.float32(_OUTLIER_SIGMA**2 * max(1.0, chi2)),
+        reading.across(template.dn, levels, region),
     )
+    variances = np.stack([1 / levels, (gain + through) * per_light, (1 + through) * in_the_dark], 1).astype(np.float32)
+    limit = np.float32(_OUTLIER_SIGMA**2 * max(1.0, chi2))
+    by_plane = (
+        sum_up(
+            reading.terms(across, plane),
+            short.dn,
+            starts(region),
+            light,
+            plane,
+            usable,
+            variance,
+            np.float32(gain),
+            limit,
+        )
+        for plane, variance in enumerate(variances)
+    )
+    products, scatter, of_light, pixels = (np.stack(parts) for parts in zip(*by_plane, strict=True))
     misfit, structure = products[:, RESIDUAL, RESIDUAL], products[:, VALUE, VALUE]
     totals = np.stack([pixels, misfit, structure, np.full(4, np.count_nonzero(usable))], -1)
     moments = products[:, :INSTRUMENT_TERMS, COLUMNS]

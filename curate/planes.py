@@ -87,7 +87,7 @@ def dark_pattern(dark: Mosaic) -> Planes:
         cv2.blur(plane, _DARK_SHADING, dst=shading)
         beyond = cv2.absdiff(plane, shading)
         spread = 1.4826 * float(np.median(beyond[::4, ::4]))
-        cv2.copyTo(plane, cv2.compare(beyond, _STANDS_OUT * spread, cv2.CMP_GT), shading)
+        np.copyto(shading, plane, where=beyond > _STANDS_OUT * spread)
     return pattern
 
 
@@ -144,7 +144,8 @@ def _around(plane: Mosaic, y: Places, x: Places) -> Mosaic:
     height, width = plane.shape
     steps = np.array([-1, 0, 1])
     rows, columns = np.clip(y[:, None] + steps, 0, height - 1), np.clip(x[:, None] + steps, 0, width - 1)
-    return plane[rows[:, :, None], columns[:, None, :]].reshape(y.size, 9)
+    around: Mosaic = plane[rows[:, :, None], columns[:, None, :]].reshape(y.size, 9)
+    return around
 
 
 def _places(which: NDArray[np.bool_]) -> tuple[Places, Places]:
@@ -156,12 +157,12 @@ def _places(which: NDArray[np.bool_]) -> tuple[Places, Places]:
 def _diagonals(frame: BayerPlanes) -> tuple[Mosaic, Mosaic, NDArray[np.bool_]]:
     """The two diagonals of the filter array, means over 4 x 4 sensor pixels, and where all of these are usable."""
     top_left, top_right, bottom_left, bottom_right = (_binned(plane) for plane in frame.dn)
-    usable = _binned(frame.usable.view(np.uint8) * np.uint8(255)) == 255
+    usable = _binned(frame.usable.astype(np.float32)) == 1
     return _mean(top_left, bottom_right), _mean(top_right, bottom_left), usable
 
 
 def _mean(one: Mosaic, other: Mosaic) -> Mosaic:
-    return cv2.addWeighted(one, 0.5, other, 0.5, 0)
+    return np.asarray(cv2.addWeighted(one, 0.5, other, 0.5, 0), np.float32)
 
 
 def _binned(plane: Mosaic) -> Mosaic:

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.compiled import BEFORE, TAPS, Image, read_terms
+from sidcap.curate.compiled import BEFORE, TAPS, Across, Image, read_across, read_terms
 
 Matrix = NDArray[np.float64]
 Region = tuple[slice, slice]
@@ -33,7 +33,7 @@ WIDE_PX = 1.3
 """Standard deviation of the Gaussian through which the quiet instruments look: wide enough to quieten a long that is
 noisy itself, and narrow enough to show where its edges lie."""
 
-_TAPS = np.arange(TAPS) - BEFORE
+_TAPS = np.arange(TAPS, dtype=np.float64) - BEFORE
 _WINDOW = np.arange(-REACH_PX - 1, REACH_PX + 2)
 
 
@@ -53,11 +53,8 @@ class Reading:
             slope /= 2  # per sensor pixel
         self._lines = np.array([_lines(kernels) for kernels in (self._guide, self._wide, self._rest)], np.float32)
 
-    def terms(self, long: Image, levels: Matrix, region: Region) -> Image:
-        """What is read of the planes (4, h, w) of a long, whose levels are (4,), at the photosites of this region.
-
-        (4, rows, 9, columns), as `sidcap.curate.compiled.TERMS` has them.
-        """
+    def across(self, long: Image, levels: Matrix, region: Region) -> Across:
+        """What has to be read of the planes (4, h, w) of a long, whose levels are (4,), for this region of them."""
         # The photosites themselves, what the taps reach from displaced ones, and what the half-band filter reaches.
         around = [
             (min(0, start + int(_TAPS[0])) - 1, max(0, start + int(_TAPS[-1])) + 1) for start in self._plane_start
@@ -65,7 +62,7 @@ class Reading:
         rows, columns = (
             slice(part.start + before, part.stop + after) for part, (before, after) in zip(region, around, strict=True)
         )
-        return read_terms(
+        return read_across(
             np.ascontiguousarray(long[:, rows, columns]),
             (1 / levels).astype(np.float32),
             HALF_BAND.astype(np.float32),
@@ -75,6 +72,10 @@ class Reading:
             self._start,
             self._plane_start,
         )
+
+    def terms(self, across: Across, plane: int) -> Image:
+        """(rows, 9, columns): what is known of the photosites of a plane, as `sidcap.curate.compiled.TERMS` has it."""
+        return read_terms(across, self._lines, plane)
 
     def whole(self, region: Region) -> Region:
         """The region of the planes displaced to the nearest whole plane pixel."""
@@ -113,7 +114,7 @@ class Reading:
         lines = []
         for kernel, first, centre in zip(kernels, start, self._start, strict=True):
             line = np.zeros(_WINDOW.size)
-            line[spacing * (first + _TAPS) - centre - int(_WINDOW[0])] = kernel
+            line[(spacing * (first + _TAPS) - centre).astype(int) - int(_WINDOW[0])] = kernel
             lines.append(line if band is None else np.convolve(line, band, "same"))
         return np.outer(*lines)
 

@@ -181,7 +181,8 @@ def test_what_is_said_of_a_reading_is_what_it_reads(dx: float, dy: float) -> Non
     planes = np.stack([white[plane // 2 :: 2, plane % 2 :: 2] for plane in range(4)])
     levels = np.array([2.0, 1.0, 0.5, 4.0])
     region = slice(25, 40), slice(30, 60)
-    terms = reading.terms(planes * levels.astype(np.float32)[:, None, None], levels, region)
+    across = reading.across(planes * levels.astype(np.float32)[:, None, None], levels, region)
+    terms = np.stack([reading.terms(across, plane) for plane in range(4)])
     read, wide = terms[:, 0, (VALUE, ALONG_X, ALONG_Y), 0], terms[:, 0, (WIDE, WIDE_X, WIDE_Y), 0]
     guide, beyond = wide[:, 0] - terms[:, 0, BEND, 0], cv2.sepFilter2D(white, cv2.CV_32F, HALF_BAND, HALF_BAND)
     full, of_wide, of_guide, own = reading.kernels
