@@ -31,8 +31,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sidcap.curate.compiled import COLUMNS, INSTRUMENT_TERMS, RESIDUAL, VALUE, local_light, sum_up
 from sidcap.curate.planes import QUANTISATION_DN2, BayerPlanes, Planes
-from sidcap.curate.reading import HALF_BAND, REACH_PX, WIDE_PX, Image, Matrix, Reading, Region
+from sidcap.curate.reading import HALF_BAND, REACH_PX, WIDE_PX, Matrix, Reading, Region, sizes, starts
 from sidcap.data_manifest.noise import NoiseModel
 
 INSTRUMENTS = 6
@@ -49,28 +50,20 @@ _TILES_ACROSS = 6
 """A small frame has this many tiles a side, as long as they are not too small for free rows and columns."""
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
-_LOCAL_MEAN = (5, 5)
-_SCATTER_ROWS = 4
-"""Of so many rows one is looked at for the covariance of the scores: a variance need not be known so well."""
 _LEAST_USABLE = 0.05
 """A tile of which less than this is neither clipped nor broken says nothing."""
 _DARK_DN = 1e-3
 _ROUNDING = 1e-6
-_TINY = 1e-30
 
 
 @dataclass(frozen=True)
 class Template:
-    """A long frame, prepared for reading. All but the levels is relative to each plane's level."""
+    """A long frame, prepared for reading."""
 
     levels_dn: Matrix
     """(4,): mean of each plane."""
-    white: Image
-    """(2 h, 2 w): the mosaic, each photosite over its plane's level."""
-    guide: Image
-    """(2 h, 2 w): ``white`` through the half-band filter."""
-    rest: Planes
-    """(4, h, w): what each plane has beyond the guide."""
+    dn: Planes
+    """(4, h, w): `BayerPlanes.dn`."""
     usable: NDArray[np.bool_]
     """(h, w): nothing near is clipped or NaN."""
 
@@ -82,16 +75,8 @@ class Template:
         levels = np.maximum(means, _DARK_DN)
         if (deviations <= _ROUNDING * levels).all():
             raise np.linalg.LinAlgError("the long is constant")
-        height, width = known.shape
-        white = np.empty((2 * height, 2 * width), np.float32)
-        for index, (plane, level) in enumerate(zip(long.dn, levels, strict=True)):
-            np.multiply(plane, np.float32(1 / level), out=white[index // 2 :: 2, index % 2 :: 2])
-        guide = np.asarray(cv2.sepFilter2D(white, cv2.CV_32F, HALF_BAND, HALF_BAND), np.float32)
-        beyond = white - guide
-        rest = np.stack([beyond[index // 2 :: 2, index % 2 :: 2] for index in range(4)])
         window = np.ones((2 * _CLIPPED_REACH + 1, 2 * _CLIPPED_REACH + 1), np.uint8)
-        usable = cv2.erode(known, window).astype(np.bool_)
-        return cls(levels, white, guide, rest, usable)
+        return cls(levels, long.dn, cv2.erode(known, window).astype(np.bool_))
 
 
 @dataclass(frozen=True)
@@ -232,68 +217,40 @@ def _sums(
     the former with the residual; (4, 4): weighted variance of the long's noise, by plane and plane of the long;
     (4, 4): photosites, misfit, structure, usable photosites.
     """
-    guide = reading.guide(template.guide, region)
-    wide = reading.wide(template.white, region)
-    _, planes, height, width = wide.shape
-    terms = np.empty((planes, 5, height, width), np.float32)
-    along_x, along_y, value, bend, residual = terms.swapaxes(0, 1)
-    for term, one, other in zip((value, along_x, along_y), guide, reading.rest(template.rest, region), strict=True):
-        np.add(one, other, out=term)
-    np.subtract(wide[0], guide[0], out=bend)
-
-    levels = template.levels_dn.astype(np.float32)[:, None, None]
-    light = np.maximum([cv2.blur(plane, _LOCAL_MEAN) for plane in value], 0)  # over the plane's level
-    in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + QUANTISATION_DN2) / levels**2
-    light /= noise.gain_e_per_dn * levels  # now its variance
-    # The noise of the short, and that of the long as it is read.
+    levels = template.levels_dn
+    # The noise of the short, and that of the long as it is read; of the long, light is over the plane's level.
     through = gain**2 * float((reading.kernels[0][0] ** 2).sum())
-    variance = light * np.float32(gain + through) + np.float32(1 + through) * in_the_dark
-    of_long = light
-    of_long += in_the_dark
-
-    usable = short.usable[region] & template.usable[reading.whole(region)]
-    weight = usable / variance
-    np.divide(short.dn[:, *region], levels, out=residual)
-    residual -= np.float32(gain) * value
-    columns = (residual, value, along_x, along_y, bend, wide[0])
-    _centre(columns, weight, "p")
-    weight *= residual**2 < np.float32(OUTLIER_SIGMA**2 * max(1.0, chi2)) * variance
-    # What a row or a column has in common is free in the model, so it must not count as slope either.
-    _centre(columns, weight, "pr")
-    _centre(columns, weight, "pc")
-
-    weighted = np.empty((planes, INSTRUMENTS + 1, height, width), np.float32)
-    instruments = (along_x, along_y, wide[1], wide[2], wide[0], bend, template.rest[:, *region])
-    for index, instrument in enumerate(instruments):
-        np.multiply(instrument, weight, out=weighted[:, index])
-    bend *= 1 / WIDE_PX**2
-    moments = _flat(weighted) @ _flat(terms).swapaxes(1, 2)
-    some = weighted[:, :, ::_SCATTER_ROWS]
-    scatter = _flat(some * residual[:, None, ::_SCATTER_ROWS] ** 2) @ _flat(some).swapaxes(1, 2)
-    scatter *= height / some.shape[2]
-    totals = np.stack(
-        [
-            np.count_nonzero(weight, (1, 2)),
-            np.einsum("prc,prc,prc->p", weight, residual, residual),
-            np.einsum("prc,prc,prc->p", weight, value, value),
-            np.full(planes, np.count_nonzero(usable)),
-        ],
-        -1,
+    per_light = 1 / (noise.gain_e_per_dn * levels**2)
+    in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + float(QUANTISATION_DN2)) / levels**2
+    nearest = reading.whole(region)
+    usable = (short.usable[region] & template.usable[nearest]).astype(np.float32)
+    light, across = (
+        local_light(template.dn, starts(nearest), sizes(region)),
+        reading.across(template.dn, levels, region),
     )
-    sums = moments, scatter, _flat(weight) @ _flat(of_long).T, totals
-    return tuple(part.astype(np.float64) for part in sums)
-
-
-def _flat(images: Image) -> Image:
-    return images.reshape(*images.shape[:-2], -1)
-
-
-def _centre(images: tuple[Image, ...], weight: Image, of: str) -> None:
-    """Subtract weighted means: of each plane (p), of each of its rows (pr), or of each of its columns (pc)."""
-    shape = tuple(size if axis in of else 1 for axis, size in zip("prc", weight.shape, strict=True))
-    total = np.maximum(np.einsum(f"prc->{of}", weight), _TINY)
-    for image in images:
-        image -= (np.einsum(f"prc,prc->{of}", weight, image) / total).reshape(shape)
+    variances = np.stack([1 / levels, (gain + through) * per_light, (1 + through) * in_the_dark], 1).astype(np.float32)
+    limit = np.float32(OUTLIER_SIGMA**2 * max(1.0, chi2))
+    by_plane = (
+        sum_up(
+            reading.terms(across, plane),
+            short.dn,
+            starts(region),
+            light,
+            plane,
+            usable,
+            variance,
+            np.float32(gain),
+            limit,
+        )
+        for plane, variance in enumerate(variances)
+    )
+    products, scatter, of_light, pixels = (np.stack(parts) for parts in zip(*by_plane, strict=True))
+    misfit, structure = products[:, RESIDUAL, RESIDUAL], products[:, VALUE, VALUE]
+    totals = np.stack([pixels, misfit, structure, np.full(4, np.count_nonzero(usable))], -1)
+    moments = products[:, :INSTRUMENT_TERMS, COLUMNS]
+    moments[..., 3] *= 1 / WIDE_PX**2
+    of_long = of_light[:, :4] * per_light + of_light[:, 4:] * in_the_dark
+    return moments, scatter, of_long, totals
 
 
 def _corrections(reading: Reading) -> tuple[Matrix, Matrix, Matrix]:

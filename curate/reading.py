@@ -13,12 +13,12 @@ import math
 from collections.abc import Callable
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sidcap.curate.compiled import BEFORE, TAPS, Across, Image, read_across, read_terms
+
 Matrix = NDArray[np.float64]
-Image = NDArray[np.float32]
 Region = tuple[slice, slice]
 Kernels = tuple[Matrix, Matrix]
 """Along y and along x."""
@@ -33,8 +33,7 @@ WIDE_PX = 1.3
 """Standard deviation of the Gaussian through which the quiet instruments look: wide enough to quieten a long that is
 noisy itself, and narrow enough to show where its edges lie."""
 
-_TAPS = np.arange(-3, 5)
-_WIDE_TAPS = np.arange(-4, 6)
+_TAPS = np.arange(TAPS, dtype=np.float64) - BEFORE
 _WINDOW = np.arange(-REACH_PX - 1, REACH_PX + 2)
 
 
@@ -46,29 +45,37 @@ class Reading:
         self._start = math.floor(self._place[0]), math.floor(self._place[1])
         self._plane_start = math.floor(self._place[0] / 2), math.floor(self._place[1] / 2)
         fractions = [place - start for place, start in zip(self._place, self._start, strict=True)]
-        self._guide = _value_and_slopes(_sinc, _TAPS, fractions)
-        self._wide = _value_and_slopes(_gaussian(WIDE_PX), _WIDE_TAPS, fractions)
+        self._guide = _value_and_slopes(_sinc, fractions)
+        self._wide = _value_and_slopes(_gaussian(WIDE_PX), fractions)
         fractions = [place / 2 - start for place, start in zip(self._place, self._plane_start, strict=True)]
-        self._rest = _value_and_slopes(_sinc, _TAPS, fractions)
+        self._rest = _value_and_slopes(_sinc, fractions)
+        for slope in (self._rest[1][1], self._rest[2][0]):
+            slope /= 2  # per sensor pixel
+        self._lines = np.array([_lines(kernels) for kernels in (self._guide, self._wide, self._rest)], np.float32)
 
-    def wide(self, white: Image, region: Region) -> Image:
-        """Value and slopes along x and y (sensor px) of the white mosaic (2 h, 2 w) under the wide Gaussian.
+    def across(self, long: Image, levels: Matrix, region: Region) -> Across:
+        """What has to be read of the planes (4, h, w) of a long, whose levels are (4,), for this region of them."""
+        # The photosites themselves, what the taps reach from displaced ones, and what the half-band filter reaches.
+        around = [
+            (min(0, start + int(_TAPS[0])) - 1, max(0, start + int(_TAPS[-1])) + 1) for start in self._plane_start
+        ]
+        rows, columns = (
+            slice(part.start + before, part.stop + after) for part, (before, after) in zip(region, around, strict=True)
+        )
+        return read_across(
+            np.ascontiguousarray(long[:, rows, columns]),
+            (1 / levels).astype(np.float32),
+            HALF_BAND.astype(np.float32),
+            self._lines,
+            sizes(region),
+            (-around[0][0], -around[1][0]),
+            self._start,
+            self._plane_start,
+        )
 
-        (3, 4, rows, columns): at the photosites of every plane in this region of the planes.
-        """
-        return self._of_mosaic(white, region, self._wide, _WIDE_TAPS)
-
-    def guide(self, guide: Image, region: Region) -> Image:
-        """Value and slopes of the guide, as in `wide`."""
-        return self._of_mosaic(guide, region, self._guide, _TAPS)
-
-    def rest(self, rest: Image, region: Region) -> Image:
-        """Value and slopes, as in `wide`, of what the planes (4, h, w) have beyond the guide."""
-        source, crop = _around(rest, region, self._plane_start, _TAPS)
-        beneath = np.ascontiguousarray(source).reshape(-1, source.shape[-1])  # one call for all planes
-        read = np.stack([_filtered(beneath, kernels, _TAPS).reshape(source.shape)[:, *crop] for kernels in self._rest])
-        read[1:] /= 2
-        return read
+    def terms(self, across: Across, plane: int) -> Image:
+        """(rows, 9, columns): what is known of the photosites of a plane, as `sidcap.curate.compiled.TERMS` has it."""
+        return read_terms(across, self._lines, plane)
 
     def whole(self, region: Region) -> Region:
         """The region of the planes displaced to the nearest whole plane pixel."""
@@ -90,76 +97,57 @@ class Reading:
         of the guide alone; and where in these windows the photosite of the long lies that has the place of the short's
         own, None where beyond them.
         """
-        guide = [self._spread(pair, self._start, _TAPS, band=HALF_BAND) for pair in self._guide]
+        guide = [self._spread(pair, self._start, band=HALF_BAND) for pair in self._guide]
         rest = [
-            self._spread(pair, self._plane_start, _TAPS, spacing=2)
-            - self._spread(pair, self._plane_start, _TAPS, spacing=2, band=HALF_BAND)
+            self._spread(pair, self._plane_start, spacing=2)
+            - self._spread(pair, self._plane_start, spacing=2, band=HALF_BAND)
             for pair in self._rest
         ]
-        full = [one + other * scale for one, other, scale in zip(guide, rest, (1, 0.5, 0.5), strict=True)]
-        wide = [self._spread(pair, self._start, _WIDE_TAPS) for pair in self._wide]
+        full = [one + other for one, other in zip(guide, rest, strict=True)]
+        wide = [self._spread(pair, self._start) for pair in self._wide]
         own = -self._start[0] + REACH_PX + 1, -self._start[1] + REACH_PX + 1
         inside = all(2 <= place < _WINDOW.size - 2 for place in own)
         return np.stack(full), np.stack(wide), guide[0], own if inside else None
 
-    def _of_mosaic(self, mosaic: Image, region: Region, kernels: list[Kernels], taps: NDArray[np.int_]) -> Image:
-        rows, columns = region
-        sites = slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
-        source, crop = _around(mosaic, sites, self._start, taps)
-        shape = rows.stop - rows.start, 2, columns.stop - columns.start, 2
-        read = np.empty((len(kernels), 2, 2, shape[0], shape[2]), np.float32)
-        for order, pair in enumerate(kernels):
-            read[order] = _filtered(source, pair, taps)[crop].reshape(shape).transpose(1, 3, 0, 2)
-        return read.reshape(len(kernels), 4, shape[0], shape[2])
-
-    def _spread(
-        self,
-        kernels: Kernels,
-        start: tuple[int, int],
-        taps: NDArray[np.int_],
-        spacing: int = 1,
-        band: Matrix | None = None,
-    ) -> Matrix:
+    def _spread(self, kernels: Kernels, start: tuple[int, int], spacing: int = 1, band: Matrix | None = None) -> Matrix:
         """A separable kernel whose taps lie ``spacing`` sensor pixels apart, after a filter, on the window."""
         lines = []
         for kernel, first, centre in zip(kernels, start, self._start, strict=True):
             line = np.zeros(_WINDOW.size)
-            line[spacing * (first + taps) - centre - int(_WINDOW[0])] = kernel
+            line[(spacing * (first + _TAPS) - centre).astype(int) - int(_WINDOW[0])] = kernel
             lines.append(line if band is None else np.convolve(line, band, "same"))
         return np.outer(*lines)
 
 
-def _value_and_slopes(
-    kernel: Callable[[Matrix], Matrix], taps: NDArray[np.int_], fractions: list[float], step: float = 1e-3
-) -> list[Kernels]:
+def starts(region: Region) -> tuple[int, int]:
+    """Its first row and column."""
+    return region[0].start, region[1].start
+
+
+def sizes(region: Region) -> tuple[int, int]:
+    """How many rows and columns it has."""
+    return region[0].stop - region[0].start, region[1].stop - region[1].start
+
+
+def _value_and_slopes(kernel: Callable[[Matrix], Matrix], fractions: list[float], step: float = 1e-3) -> list[Kernels]:
     """Kernels along y and x for the value at a place, and its derivatives along x and y."""
-    offsets = taps.astype(np.float64)
     (value_y, slope_y), (value_x, slope_x) = (
-        (kernel(offsets - at), (kernel(offsets - at - step) - kernel(offsets - at + step)) / (2 * step))
-        for at in fractions
+        (kernel(_TAPS - at), (kernel(_TAPS - at - step) - kernel(_TAPS - at + step)) / (2 * step)) for at in fractions
     )
     return [(value_y, value_x), (value_y, slope_x), (slope_y, value_x)]
 
 
-def _around(image: Image, region: Region, start: tuple[int, int], taps: NDArray[np.int_]) -> tuple[Image, Region]:
-    """The part of an image that taps reach from a displaced region, and where in it the region lies."""
-    before, after = -int(taps[0]), int(taps[-1])
-    rows, columns = (
-        slice(part.start + off - before, part.stop + off + after) for part, off in zip(region, start, strict=True)
-    )
-    inside = slice(before, -after)
-    return image[..., rows, columns], (inside, inside)
-
-
-def _filtered(source: Image, kernels: Kernels, taps: NDArray[np.int_]) -> Image:
-    along_y, along_x = kernels
-    anchor = -int(taps[0])
-    return np.asarray(cv2.sepFilter2D(source, cv2.CV_32F, along_x, along_y, anchor=(anchor, anchor)), np.float32)
+def _lines(kernels: list[Kernels]) -> Matrix:
+    """(2, 2, taps): value and slope, each along y and x."""
+    (value_y, value_x), (_, slope_x), (slope_y, _) = kernels
+    return np.array([[value_y, value_x], [slope_y, slope_x]])
 
 
 def _sinc(distance: Matrix) -> Matrix:
-    """Sinc under a Kaiser window (beta 6), sum 1: true to 0.2 % up to a quarter of the sampling rate."""
-    window = np.i0(6 * np.sqrt(np.clip(1 - (distance / 4) ** 2, 0, 1)))
+    """Sinc under a Kaiser window (beta 6) of four taps a side, sum 1: true to 0.2 % up to a quarter of the sampling
+    rate.
+    """
+    window = np.i0(6 * np.sqrt(np.clip(1 - (distance / 4) ** 2, 0, 1))) * (np.abs(distance) < 4)
     kernel = np.sinc(distance) * window
     return np.asarray(kernel / kernel.sum())
 

@@ -16,14 +16,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.curate.equations import GAIN, GROWTH, ROTATION, Equations, levers_at
 from sidcap.curate.fit import Fit, fit_pair, fits_better
 from sidcap.curate.moments import Template
-from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shifts
+from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shifts, dark_pattern
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
@@ -201,7 +200,8 @@ class Reference:
         self._noise = noise
         self._dark = dark
         self._mask = mask
-        self._planes = bayer_planes(long, noise, dark, mask)
+        self._pattern = None if dark is None else dark_pattern(dark)
+        self._planes = bayer_planes(long, noise, self._pattern, mask)
 
     @cached_property
     def _template(self) -> Template:
@@ -213,13 +213,14 @@ class Reference:
             raise RegistrationError(f"an exposure ratio of {ratio} is impossible: give long over short, such as 100")
         _must_match(self._long, short)
         _must_fit(short, dark, None)
-        planes = bayer_planes(short, self._noise, dark, self._mask)
+        pattern = self._pattern if dark is self._dark else None if dark is None else dark_pattern(dark)
+        planes = bayer_planes(short, self._noise, pattern, self._mask)
         height, width = planes.usable.shape
         nothing = Registration(
             shift_px=None,
             covariance_px2=None,
             signal_e=max(float(self._planes.dn.mean()), 0) * self._noise.gain_e_per_dn / ratio,
-            usable=float((self._planes.usable & planes.usable).mean()),
+            usable=np.count_nonzero(self._planes.usable & planes.usable) / planes.usable.size,
             guard=Guard.PHOTOSITES if dark is None and self._dark is None else Guard.DARKS,
             size_px=(2 * width, 2 * height),
         )
@@ -388,9 +389,9 @@ def _cells(fit: Fit, middle: Matrix) -> Iterator[Cell]:
 
 
 def _offset(long: BayerPlanes, short: BayerPlanes, gain: float) -> float:
-    both = (long.usable & short.usable).astype(np.uint8)
-    pairs = zip(short.dn, long.dn, strict=True)
-    return float(np.mean([cv2.mean(dim, both)[0] - gain * cv2.mean(bright, both)[0] for dim, bright in pairs]))
+    both = (long.usable & short.usable).astype(np.float32)
+    dim, bright = (np.einsum("phw,hw->h", frame.dn, both).sum(dtype=np.float64) for frame in (short, long))
+    return float((dim - gain * bright) / (4 * both.sum(dtype=np.float64)))
 
 
 def _pair(values: Matrix) -> tuple[float, float]:
@@ -418,7 +419,7 @@ def _must_fit(frame: RawFrame | Mosaic, dark: Mosaic | None, mask: NDArray[np.bo
             raise RegistrationError(f"{name} and frames have {sizes} pixels: calibrate the body that shot them")
     if mask is not None and mask.dtype != np.bool_:
         raise RegistrationError("the mask must be of True and False: calibrate again")
-    if dark is not None and not np.isfinite(dark).all():
+    if dark is not None and not (np.isfinite(dark.min()) and np.isfinite(dark.max())):
         raise RegistrationError("the dark frame holds values that are no numbers: calibrate again")
 
 

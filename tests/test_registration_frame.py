@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from shifted_scenes import Mosaic, Pair, Pattern, Scene, expose, in_front_of, make_pair
 
 from sidcap.curate import NoiseModel, Registration, judge, register
+from sidcap.curate.compiled import ALONG_X, ALONG_Y, BEND, ITSELF, VALUE, WIDE, WIDE_X, WIDE_Y
 from sidcap.curate.fit import every_nth
-from sidcap.curate.moments import Template, Tile
-from sidcap.curate.planes import bayer_planes
+from sidcap.curate.moments import Tile
 from sidcap.curate.reading import HALF_BAND, Reading
 from sidcap.curate.registration import Guard
 from sidcap.data_manifest.errors import RegistrationError
@@ -178,18 +178,23 @@ def test_what_is_said_of_a_reading_is_what_it_reads(dx: float, dy: float) -> Non
     """The kernels, from which fixed pattern and noise are taken out, are those of the filters."""
     reading = Reading((dx, dy))
     white = np.random.default_rng(1).normal(1, 0.2, (120, 160)).astype(np.float32)
-    guide = cv2.sepFilter2D(white, cv2.CV_32F, HALF_BAND, HALF_BAND)
-    rest = np.stack([(white - guide)[plane // 2 :: 2, plane % 2 :: 2] for plane in range(4)])
+    planes = np.stack([white[plane // 2 :: 2, plane % 2 :: 2] for plane in range(4)])
+    levels = np.array([2.0, 1.0, 0.5, 4.0])
     region = slice(25, 40), slice(30, 60)
-    read, wide = reading.guide(guide, region) + reading.rest(rest, region), reading.wide(white, region)
+    across = reading.across(planes * levels.astype(np.float32)[:, None, None], levels, region)
+    terms = np.stack([reading.terms(across, plane) for plane in range(4)])
+    read, wide = terms[:, 0, (VALUE, ALONG_X, ALONG_Y), 0], terms[:, 0, (WIDE, WIDE_X, WIDE_Y), 0]
+    guide, beyond = wide[:, 0] - terms[:, 0, BEND, 0], cv2.sepFilter2D(white, cv2.CV_32F, HALF_BAND, HALF_BAND)
     full, of_wide, of_guide, own = reading.kernels
     down, right = np.floor([-dy, -dx]).astype(int)
     half = full.shape[-1] // 2
     for plane in range(4):
         y, x = 2 * 25 + plane // 2, 2 * 30 + plane % 2
         window = white[y + down - half : y + down + half + 1, x + right - half : x + right + half + 1]
-        assert read[:, plane, 0, 0] == pytest.approx((full * window).sum((1, 2)), abs=1e-4)
-        assert wide[:, plane, 0, 0] == pytest.approx((of_wide * window).sum((1, 2)), abs=1e-4)
+        assert read[plane] == pytest.approx((full * window).sum((1, 2)), abs=1e-4)
+        assert wide[plane] == pytest.approx((of_wide * window).sum((1, 2)), abs=1e-4)
+        assert guide[plane] == pytest.approx((of_guide * window).sum(), abs=1e-4)
+        assert terms[plane, 0, ITSELF, 0] == pytest.approx(white[y, x] - beyond[y, x], abs=1e-5)
         assert own is None or window[own] == white[y, x]
     assert of_guide.sum() == pytest.approx(1)
 
@@ -202,11 +207,3 @@ def test_the_long_is_read_without_aliasing() -> None:
         for shift_px in ((0.5, -0.25), (1.5, -1.0), (0.3, 0.8))
     ]
     assert np.abs(errors).max() < 0.015
-
-
-def test_a_template_holds_what_the_planes_held() -> None:
-    planes = bayer_planes((scene().mosaic() * 1000).astype(np.float32), NOISE)
-    template = Template.of(planes)
-    for plane in range(4):
-        held = template.guide[plane // 2 :: 2, plane % 2 :: 2] + template.rest[plane]
-        assert held * template.levels_dn[plane] == pytest.approx(planes.dn[plane], rel=1e-3, abs=1)

@@ -1,0 +1,356 @@
+"""Loops over photosites, compiled: the sums of one tile, and what towers over its neighbours.
+
+`sidcap.curate.moments` says what is summed, and why. Rows are taken one by one, for they stay in a first-level cache.
+As array operations, each of which walks through all of a tile on its own, the same takes three times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Across = tuple[Image, Image, Image, Image]
+Sums = NDArray[np.float64]
+Pair = tuple[int, int]
+"""Along y and x."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+TERMS = ALONG_X, ALONG_Y, WIDE_X, WIDE_Y, WIDE, BEND, ITSELF, VALUE, RESIDUAL = tuple(range(9))
+"""What is known at a photosite: slopes as read, slopes and value under the wide Gaussian, what the latter takes away,
+the long's photosite itself; the value as read, and what the short has beyond it."""
+INSTRUMENT_TERMS = 7
+"""The first seven are instruments."""
+COLUMNS = (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)
+"""What instruments are multiplied by: the model's derivatives, and the residual."""
+TAPS = 10
+BEFORE = 4
+"""So many taps lie before the place that they begin at."""
+
+_SCATTER_ROWS = 4
+"""Of so many rows one is looked at for the covariance of the scores: a variance need not be known so well."""
+_TINY = np.float32(1e-30)
+_ZERO = np.float32(0)
+_ONE = np.float32(1)
+
+
+def _compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """To machine code, kept on disk. Sums may be taken in any order; nothing else of arithmetic is loosened."""
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+    return cast(Callable[P, R], compiled(function))
+
+
+@_compiled
+def _add(source: Image, factor: np.float32, target: Image) -> None:
+    for column in range(target.size):
+        target[column] += factor * source[column]
+
+
+@_compiled
+def _dot(one: Image, other: Image) -> np.float32:
+    total = _ZERO
+    for column in range(one.size):
+        total += one[column] * other[column]
+    return total
+
+
+@_compiled
+def _total(image: Image) -> np.float32:
+    total = _ZERO
+    for column in range(image.size):
+        total += image[column]
+    return total
+
+
+@_compiled
+def towers(plane: Image, limit: np.float32) -> NDArray[np.bool_]:
+    """(h, w): where four fifths of a pixel exceed its eight neighbours by more than ``limit``; never on the edges."""
+    height, width = plane.shape
+    result, column_top = np.zeros((height, width), np.bool_), np.empty(width, np.float32)
+    share = np.float32(0.8)
+    for row in range(1, height - 1):
+        above, here, below, target = plane[row - 1], plane[row], plane[row + 1], result[row]
+        for column in range(width):
+            column_top[column] = max(above[column], below[column])
+        for column in range(1, width - 1):
+            top = max(column_top[column - 1], column_top[column], column_top[column + 1])
+            target[column] = share * here[column] - max(top, here[column - 1], here[column + 1]) > limit
+    return result
+
+
+@_compiled
+def read_across(
+    long: Image, per_level: Image, band: Image, lines: Image, size: Pair, own: Pair, start: Pair, plane_start: Pair
+) -> Across:
+    """What a tile of this ``size`` needs of a long, filtered along x: `read_terms` does the rest.
+
+    ``long`` (4, h, w): the planes around the tile, whose own photosites begin at ``own``. Times ``per_level`` (4,) and
+    interlaced they are the white mosaic, and that through the filter ``band`` (5,) is the guide. ``lines`` (3, 2, 2,
+    10): taps for guide, white mosaic, and what the planes have beyond the guide: value and slope, each along y and x;
+    the place of the first taps is ``start`` off a photosite, in the mosaic, and ``plane_start`` in the planes.
+    """
+    white = _interlaced(long, per_level)
+    guide = _filtered(white, band)
+    rest = _beyond(white, guide)
+    (rows, columns), (y, x) = size, own
+    site = 2 * y + start[0], 2 * x + start[1]
+    return (
+        _across(guide[np.newaxis], site, (2 * rows, 2 * columns), lines[0], 2),
+        _across(white[np.newaxis], site, (2 * rows, 2 * columns), lines[1], 2),
+        _across(rest, (y + plane_start[0], x + plane_start[1]), size, lines[2], 1),
+        rest[:, y : y + rows, x : x + columns].copy(),
+    )
+
+
+@_compiled
+def read_terms(across: Across, lines: Image, plane: int) -> Image:
+    """(rows, 9, columns): all `TERMS` of the photosites of one plane of a tile, but the residual."""
+    guides, wides, rests, itself = across
+    _, rows, columns = itself.shape
+    terms = np.empty((rows, len(TERMS), columns), np.float32)
+    for row in range(rows):
+        of_row, first = terms[row], 2 * row + plane // 2
+        _down(wides, plane % 2, first, lines[1], of_row, (WIDE, WIDE_X, WIDE_Y), True)
+        _down(guides, plane % 2, first, lines[0], of_row, (VALUE, ALONG_X, ALONG_Y), True)
+        for column in range(columns):
+            of_row[BEND, column] = of_row[WIDE, column] - of_row[VALUE, column]
+            of_row[ITSELF, column] = itself[plane, row, column]
+        _down(rests, plane, row, lines[2], of_row, (VALUE, ALONG_X, ALONG_Y), False)
+    return terms
+
+
+@_compiled
+def _interlaced(planes: Image, factors: Image) -> Image:
+    """(2 h, 2 w): the mosaic of planes (4, h, w) times their factors."""
+    _, height, width = planes.shape
+    mosaic = np.empty((2 * height, 2 * width), np.float32)
+    for row in range(2 * height):
+        for x in range(2):
+            plane = 2 * (row % 2) + x
+            source, factor = planes[plane, row // 2], factors[plane]
+            for column in range(width):
+                mosaic[row, 2 * column + x] = factor * source[column]
+    return mosaic
+
+
+@_compiled
+def _filtered(mosaic: Image, band: Image) -> Image:
+    """Through a symmetric filter of five taps along y and x; 0 along the edges, where that does not reach."""
+    height, width = mosaic.shape
+    result, line = np.zeros_like(mosaic), np.empty(width, np.float32)
+    outer, inner, middle = band[0], band[1], band[2]
+    for row in range(2, height - 2):
+        above, over, here, under, below = (
+            mosaic[row - 2],
+            mosaic[row - 1],
+            mosaic[row],
+            mosaic[row + 1],
+            mosaic[row + 2],
+        )
+        for column in range(width):
+            line[column] = (
+                outer * (above[column] + below[column]) + inner * (over[column] + under[column]) + middle * here[column]
+            )
+        target = result[row, 2 : width - 2]
+        for column in range(target.size):
+            target[column] = (
+                outer * (line[column] + line[column + 4])
+                + inner * (line[column + 1] + line[column + 3])
+                + middle * line[column + 2]
+            )
+    return result
+
+
+@_compiled
+def _beyond(white: Image, guide: Image) -> Image:
+    """(4, h, w): what the planes have beyond the guide."""
+    height, width = white.shape[0] // 2, white.shape[1] // 2
+    rest = np.empty((4, height, width), np.float32)
+    for plane in range(4):
+        for row in range(height):
+            target, site, x = rest[plane, row], 2 * row + plane // 2, plane % 2
+            for column in range(width):
+                target[column] = white[site, 2 * column + x] - guide[site, 2 * column + x]
+    return rest
+
+
+@_compiled
+def local_light(planes: Image, first: Pair, size: Pair) -> Image:
+    """(4, rows, columns): means of 5 x 5 pixels of planes (4, h, w), 0 where they are negative."""
+    (top, left), (rows, columns) = first, size
+    light, line = np.empty((len(planes), rows, columns), np.float32), np.empty(columns + 4, np.float32)
+    share = np.float32(1 / 25)
+    for plane in range(len(planes)):
+        for row in range(rows):
+            line[:] = _ZERO
+            for tap in range(5):
+                _add(planes[plane, top + row + tap - 2, left - 2 : left + columns + 2], share, line)
+            target = light[plane, row]
+            for column in range(columns):
+                total = line[column] + line[column + 1] + line[column + 2] + line[column + 3] + line[column + 4]
+                target[column] = max(total, _ZERO)
+    return light
+
+
+@_compiled
+def sum_up(
+    terms: Image,
+    short: Image,
+    first: Pair,
+    light: Image,
+    plane: int,
+    usable: Image,
+    variance: Image,
+    gain: np.float32,
+    limit: np.float32,
+) -> tuple[Sums, Sums, Sums, float]:
+    """What a plane of a tile adds up to; overwrites ``terms``.
+
+    ``short`` (4, h, w): the short's planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the
+    long's local mean; ``usable`` (rows, columns): 1, or 0. ``variance`` (3,): what the short is multiplied by to be of
+    the long's unit, and its variance by light and in the dark. Residuals whose square is beyond ``limit`` variances are
+    left out.
+
+    (9, 9): products of terms with those in `COLUMNS` over the variance, means of rows and of columns taken off; (7, 7):
+    covariance of the instruments' with the residual; (5,): weighted light of each plane of the long, and sum of the
+    weights; photosites.
+    """
+    planes, height, width = light.shape
+    weight = np.empty((height, width), np.float32)
+    for row in range(height):
+        of_short = short[plane, first[0] + row, first[1] : first[1] + width]
+        _weigh(terms[row], of_short, light[plane, row], usable[row], variance, gain, weight[row])
+    pixels = _without_outliers(terms, weight, limit)
+    of_light = np.zeros(planes + 1)
+    for row in range(height):
+        for other in range(planes):
+            of_light[other] += _dot(weight[row], light[other, row])
+        of_light[planes] += _total(weight[row])
+    return _products(terms, weight), _scatter(terms, weight), of_light, pixels
+
+
+@_compiled
+def _across(sources: Image, first: Pair, size: Pair, lines: Image, apart: int) -> Image:
+    """(2, planes, rows, columns): value and slope along x around these sites and `TAPS` - 1 rows more, of which the
+    first taps lie `BEFORE` it; sites ``apart`` columns on are one plane.
+    """
+    planes, columns = len(sources), size[1]
+    top, left = first[0] - BEFORE, first[1] - BEFORE
+    result = np.empty((2, planes * apart, size[0] + TAPS - 1, columns // apart), np.float32)
+    line = np.empty((2, columns), np.float32)
+    for plane in range(planes):
+        for row in range(result.shape[2]):
+            source = sources[plane, top + row, left : left + columns + TAPS - 1]
+            for column in range(columns):
+                value, slope = _ZERO, _ZERO
+                for tap in range(TAPS):
+                    value += lines[0, 1, tap] * source[column + tap]
+                    slope += lines[1, 1, tap] * source[column + tap]
+                line[0, column], line[1, column] = value, slope
+            for kind in range(2):
+                for site in range(apart):
+                    target = result[kind, plane * apart + site, row]
+                    for column in range(target.size):
+                        target[column] = line[kind, apart * column + site]
+    return result
+
+
+@_compiled
+def _down(
+    across: Image, plane: int, row: int, lines: Image, of_row: Image, terms: tuple[int, int, int], fresh: bool
+) -> None:
+    """Value, slope along x and slope along y; on top of what is there, unless ``fresh``."""
+    for kind in range(3):
+        target = of_row[terms[kind]]
+        if fresh:
+            target[:] = _ZERO
+        for tap in range(TAPS):
+            _add(across[kind % 2, plane, row + tap], lines[kind // 2, 0, tap], target)
+
+
+@_compiled
+def _weigh(
+    of_row: Image, short: Image, light: Image, usable: Image, variance: Image, gain: np.float32, weight: Image
+) -> None:
+    residual = of_row[RESIDUAL]
+    unit, by_light, in_the_dark = variance[0], variance[1], variance[2]
+    for column in range(weight.size):
+        weight[column] = usable[column] / (light[column] * by_light + in_the_dark)
+    residual[:] = _ZERO
+    _add(short, unit, residual)
+    _add(of_row[VALUE], -gain, residual)
+
+
+@_compiled
+def _without_outliers(terms: Image, weight: Image, limit: np.float32) -> float:
+    """Take the mean off the residuals and the weight off what lies beyond; how many photosites are left."""
+    total, weights = 0.0, 1e-30
+    for row in range(len(weight)):
+        total += float(_dot(terms[row, RESIDUAL], weight[row]))
+        weights += float(_total(weight[row]))
+    mean, pixels = np.float32(total / weights), 0
+    for row in range(len(weight)):
+        residual, of_row = terms[row, RESIDUAL], weight[row]
+        for column in range(of_row.size):
+            residual[column] -= mean
+            inside = residual[column] * residual[column] * of_row[column] < limit
+            of_row[column] = of_row[column] if inside else _ZERO
+            pixels += of_row[column] > _ZERO
+    return float(pixels)
+
+
+@_compiled
+def _products(terms: Image, weight: Image) -> Sums:
+    """Weighted products of the terms, from which means of rows and then of columns are taken off."""
+    height, count, width = terms.shape
+    products = np.zeros((count, count))
+    columns, of_columns, weighted = (
+        np.zeros((count, width), np.float32),
+        np.full(width, _TINY),
+        np.empty_like(weight[0]),
+    )
+    for row in range(height):
+        of_row, of_weight = terms[row], weight[row]
+        total = _total(of_weight) + _TINY
+        _add(of_weight, _ONE, of_columns)
+        for one in range(count):
+            mean = _dot(of_row[one], of_weight) / total
+            for column in range(width):
+                of_row[one, column] -= mean
+                weighted[column] = of_row[one, column] * of_weight[column]
+            _add(weighted, _ONE, columns[one])
+            for other in COLUMNS:
+                products[one, other] += _dot(weighted, of_row[other])
+    for one in range(count):
+        for column in range(width):
+            weighted[column] = columns[one, column] / of_columns[column]
+        for other in COLUMNS:
+            products[one, other] -= _dot(weighted, columns[other])
+        for row in range(0, height, _SCATTER_ROWS):
+            _add(weighted, -_ONE, terms[row, one])
+    return products
+
+
+@_compiled
+def _scatter(terms: Image, weight: Image) -> Sums:
+    """Sum over some rows of the squares of what the instruments add to the scores."""
+    height, _, width = terms.shape
+    scatter = np.zeros((INSTRUMENT_TERMS, INSTRUMENT_TERMS))
+    of_row, rows = np.empty((INSTRUMENT_TERMS, width), np.float32), 0
+    for row in range(0, height, _SCATTER_ROWS):
+        rows += 1
+        for one in range(INSTRUMENT_TERMS):
+            for column in range(width):
+                of_row[one, column] = terms[row, one, column] * terms[row, RESIDUAL, column] * weight[row, column]
+            for other in range(one + 1):
+                scatter[one, other] += _dot(of_row[one], of_row[other])
+    for one in range(INSTRUMENT_TERMS):
+        for other in range(one + 1):
+            scatter[one, other] *= height / rows
+            scatter[other, one] = scatter[one, other]
+    return scatter
