@@ -297,6 +297,11 @@ def _show_start(start: Started) -> None:
         f"{start.config.epochs} epochs, preset {start.config.preset}, "
         f"on {start.device} in {start.precision}{together}{resident}"
     )
+    if start.config.patch < start.reach:
+        warn(
+            f"--patch {start.config.patch} is less than the {start.reach} packed pixels that the network sees around "
+            "each: it may do badly on whole frames"
+        )
     if start.included:
         warn(f"{counted(start.included, 'pair')} of them undetermined: used since --include says so")
     show_left_out(start.left_out)

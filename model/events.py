@@ -31,6 +31,8 @@ class Started(Record):
     """Whether all pairs lie in the device's memory and are cut there."""
     parameters: int
     """Of the network."""
+    reach: int
+    """How far around a packed pixel the network looks, at most. Crops smaller than that teach it borders."""
     scenes: int
     """Crops in an epoch."""
     pairs: int

@@ -102,6 +102,7 @@ def train(
                     precision="bf16" if uses_bf16(config, device) else "fp32",
                     on_device=data.on_device,
                     parameters=sum(parameter.numel() for parameter in learner.network.parameters()),
+                    reach=learner.network.halo,
                     scenes=len(data),
                     pairs=len(selection.pairs),
                     included=selection.included,
