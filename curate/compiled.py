@@ -26,6 +26,8 @@ TERMS = ALONG_X, ALONG_Y, WIDE_X, WIDE_Y, WIDE, BEND, ITSELF, VALUE, RESIDUAL = 
 the long's photosite itself; the value as read, and what the short has beyond it."""
 INSTRUMENT_TERMS = 7
 """The first seven are instruments."""
+AS_THEY_ARE = (WIDE_X, WIDE_Y, ITSELF)
+"""Instruments from which no means are taken off: those of the columns are enough."""
 COLUMNS = (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)
 """What instruments are multiplied by: the model's derivatives, and the residual."""
 TAPS = 10
@@ -319,7 +321,7 @@ def _products(terms: Image, weight: Image) -> Sums:
         total = _total(of_weight) + _TINY
         _add(of_weight, _ONE, of_columns)
         for one in range(count):
-            mean = _dot(of_row[one], of_weight) / total
+            mean = _ZERO if one in AS_THEY_ARE else _dot(of_row[one], of_weight) / total
             for column in range(width):
                 of_row[one, column] -= mean
                 weighted[column] = of_row[one, column] * of_weight[column]
@@ -331,7 +333,7 @@ def _products(terms: Image, weight: Image) -> Sums:
             weighted[column] = columns[one, column] / of_columns[column]
         for other in COLUMNS:
             products[one, other] -= _dot(weighted, columns[other])
-        for row in range(0, height, _SCATTER_ROWS):
+        for row in range(0, height if one not in AS_THEY_ARE else 0, _SCATTER_ROWS):
             _add(weighted, -_ONE, terms[row, one])
     return products
 
