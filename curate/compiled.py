@@ -43,8 +43,11 @@ _ONE = np.float32(1)
 
 def _compiled(function: Callable[P, R]) -> Callable[P, R]:
     """To machine code, kept on disk. Sums may be taken in any order; nothing else of arithmetic is loosened."""
-    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-    return cast(Callable[P, R], compiled(function))
+    settings = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
+    try:
+        return cast(Callable[P, R], njit(cache=True, **settings)(function))
+    except RuntimeError:  # neither beside this file nor in the user's cache can anything be kept
+        return cast(Callable[P, R], njit(**settings)(function))
 
 
 @_compiled
