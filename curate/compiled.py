@@ -7,6 +7,7 @@ As array operations, each of which walks through all of a tile on its own, the s
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -43,11 +44,11 @@ _ONE = np.float32(1)
 
 def _compiled(function: Callable[P, R]) -> Callable[P, R]:
     """To machine code, kept on disk. Sums may be taken in any order; nothing else of arithmetic is loosened."""
-    settings = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
+    compiled = partial(njit, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
     try:
-        return cast(Callable[P, R], njit(cache=True, **settings)(function))
+        return cast(Callable[P, R], compiled(function, cache=True))
     except RuntimeError:  # neither beside this file nor in the user's cache can anything be kept
-        return cast(Callable[P, R], njit(**settings)(function))
+        return cast(Callable[P, R], compiled(function))
 
 
 @_compiled
