@@ -7,6 +7,7 @@ As array operations, each of which walks through all of a tile on its own, the s
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -26,6 +27,8 @@ TERMS = ALONG_X, ALONG_Y, WIDE_X, WIDE_Y, WIDE, BEND, ITSELF, VALUE, RESIDUAL = 
 the long's photosite itself; the value as read, and what the short has beyond it."""
 INSTRUMENT_TERMS = 7
 """The first seven are instruments."""
+AS_THEY_ARE = (WIDE_X, WIDE_Y, ITSELF)
+"""Instruments from which no means are taken off: those of the columns are enough."""
 COLUMNS = (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)
 """What instruments are multiplied by: the model's derivatives, and the residual."""
 TAPS = 10
@@ -41,8 +44,11 @@ _ONE = np.float32(1)
 
 def _compiled(function: Callable[P, R]) -> Callable[P, R]:
     """To machine code, kept on disk. Sums may be taken in any order; nothing else of arithmetic is loosened."""
-    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-    return cast(Callable[P, R], compiled(function))
+    compiled = partial(njit, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+    try:
+        return cast(Callable[P, R], compiled(function, cache=True))
+    except RuntimeError:  # neither beside this file nor in the user's cache can anything be kept
+        return cast(Callable[P, R], compiled(function))
 
 
 @_compiled
@@ -319,7 +325,7 @@ def _products(terms: Image, weight: Image) -> Sums:
         total = _total(of_weight) + _TINY
         _add(of_weight, _ONE, of_columns)
         for one in range(count):
-            mean = _dot(of_row[one], of_weight) / total
+            mean = _ZERO if one in AS_THEY_ARE else _dot(of_row[one], of_weight) / total
             for column in range(width):
                 of_row[one, column] -= mean
                 weighted[column] = of_row[one, column] * of_weight[column]
@@ -331,7 +337,7 @@ def _products(terms: Image, weight: Image) -> Sums:
             weighted[column] = columns[one, column] / of_columns[column]
         for other in COLUMNS:
             products[one, other] -= _dot(weighted, columns[other])
-        for row in range(0, height, _SCATTER_ROWS):
+        for row in range(0, height if one not in AS_THEY_ARE else 0, _SCATTER_ROWS):
             _add(weighted, -_ONE, terms[row, one])
     return products
 
