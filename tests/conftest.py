@@ -12,6 +12,7 @@ from hypothesis import settings
 from sidcap.capture import Clock, Inspector, Session, Tether, plan_bracket
 from sidcap.capture.journal import Journal
 from sidcap.capture.simulated import SimulatedCamera
+from sidcap.cli.screen import console
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
 
@@ -26,6 +27,12 @@ settings.load_profile("sidcap")
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """libgphoto2 keeps settings, such as the capture target, in ~/.gphoto."""
     monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are printed without a line break in a cell."""
+    monkeypatch.setattr(console, "width", 200)
 
 
 @pytest.fixture(scope="session")

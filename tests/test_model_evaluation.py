@@ -247,12 +247,13 @@ def test_a_score_of_equal_pictures_can_be_written_and_read(store: Store, untrain
     assert Score.model_validate_json(score.model_dump_json()) == score
 
 
+@pytest.mark.usefixtures("wide_terminal")
 def test_the_command_prints_tables_for_people_and_one_document_for_programs(
     store: Store, untrained: Path, tmp_path: Path
 ) -> None:
     other = make_run(tmp_path / "sony", seed=1, imported_from="sony.ckpt")
     given = ["evaluate", str(untrained), str(other), "--dataset", str(store.root), "--device", "cpu", "--json"]
-    result = CliRunner().invoke(app, given, env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, given)
     assert result.exit_code == 0
     evaluation = Evaluation.model_validate_json(result.stdout)
     mean = evaluation.mean("sony").psnr_db

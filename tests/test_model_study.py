@@ -198,9 +198,10 @@ def test_a_foreign_run_or_test_split_that_is_not_there_is_told_before_anything_i
 
 def command(folder: Path, *options: str) -> Result:
     given = ["study", "--dataset", str(folder / "set"), "--device", "cpu", *options]
-    return CliRunner().invoke(app, given, env={"COLUMNS": "220"})
+    return CliRunner().invoke(app, given)
 
 
+@pytest.mark.usefixtures("wide_terminal")
 def test_the_command_prints_both_tables_and_one_document_for_programs(folder: Path) -> None:
     out = str(folder / "cli")
     result = command(
