@@ -129,6 +129,6 @@ _PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = {
         "schedule": "cosine",
         "ema": 0.999,
         "batch": 4,
-        "lr": 2e-4,
+        "lr": 4e-4,
     },
 }
