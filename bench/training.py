@@ -30,7 +30,8 @@ from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
 from sidcap.model import TrainConfig, UNet
 from sidcap.model.cache import FrameCache
-from sidcap.model.data import TrainingData, select
+from sidcap.model.crops import TrainingData
+from sidcap.model.data import select
 from sidcap.model.learner import Learner
 from sidcap.model.processes import Processes
 
@@ -111,7 +112,7 @@ def _batches(dataset: Path, config: TrainConfig) -> Iterator[tuple[Tensor, Tenso
     store = Store.open(dataset)
     selection, cache = select(store, Split.TRAIN), FrameCache(store)
     cache.fill(selection.shorts, selection.longs)
-    data = TrainingData(store, cache, selection, config, CPU)
+    data = TrainingData(cache, selection, config, CPU)
     crop = 0
     while True:
         batch = data.batch([crop])
