@@ -26,9 +26,19 @@ def decide(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Decide yourself whether pairs are used. It weighs more than any verdict, and stays when they are verified again.
+    """Decide yourself whether pairs are used.
 
+    It weighs more than any verdict, and stays when they are verified again.
     All decisions are kept in the scene files: who, when and why.
+
+    [bold]One pair[/], by the name of its short
+    sidcap decide 00012_00_0.1s --accept --why "only the curtain moved"
+
+    [bold]All pairs of a scene[/]
+    sidcap decide 17 --reject --why "a cat"
+
+    [bold]Let the verdict decide again[/]
+    sidcap decide 17 --withdraw --why "wrong scene"
     """
     from sidcap.curate import decide as append_decision
     from sidcap.data_manifest.schema import Decision

@@ -32,9 +32,15 @@ def enhance(
 ) -> None:
     """Develop one dark raw file with a trained network.
 
-    The file is treated as the frames that the run was trained on: levels, negatives, cap on the ratio, dark shading.
+    The file is treated as the frames that the run was trained on: levels,
+    negatives, cap on the ratio, dark shading. The picture is sRGB, and not
+    turned. Large frames are enhanced in tiles, with the result of the whole.
 
-    The picture is sRGB, and not turned. Large frames are enhanced in tiles, with the result of the whole.
+    [bold]A hundred times brighter[/]
+    sidcap enhance IMG_0001.CR2 run --ratio 100 -o bright.tiff
+
+    [bold]With the body's dark shading taken out[/]
+    sidcap enhance IMG_0001.CR2 best --ratio 300 -o bright.png --dataset dataset
     """
     from sidcap.model.enhancement import enhance_file
 

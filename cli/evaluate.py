@@ -34,9 +34,20 @@ def evaluate(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Judge runs on scenes they have not seen: PSNR and SSIM, what high ISO leaves, and pictures.
+    """Judge runs on scenes they have not seen.
 
-    Tables (JSON, CSV) and pictures go to RUN/evaluation; those of several runs side by side to that of the first.
+    PSNR and SSIM with intervals, what high ISO leaves, and pictures. Tables
+    (JSON, CSV) and pictures go to RUN/evaluation; those of several runs side by
+    side to that of the first.
+
+    [bold]One run, on the test split[/]
+    sidcap evaluate run
+
+    [bold]Two, side by side[/]
+    sidcap evaluate run best
+
+    [bold]To choose settings by[/]
+    sidcap evaluate run best --split val
     """
     from sidcap.data_manifest.store import Store
 

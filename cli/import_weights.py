@@ -35,10 +35,18 @@ def import_weights(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring in See-in-the-Dark weights that others trained: the authors', the study's, or a PyTorch port's.
+    """Bring in See-in-the-Dark weights that others trained.
 
-    Depth and kind of sensor are told by the weights' shapes. RUN then works with `sidcap evaluate`, `enhance` and
-    `export-model`. A file that is not the whole of such a network is refused.
+    The authors', the study's, or those of a PyTorch port. Depth and kind of
+    sensor are told by the weights' shapes. RUN then works with sidcap evaluate,
+    enhance and export-model. A file that is not the whole of such a network is
+    refused.
+
+    [bold]TensorFlow[/]
+    sidcap import-weights checkpoint/Sony -o sony
+
+    [bold]PyTorch[/]
+    sidcap import-weights model.pth -o sony --subpixel-order pixel-shuffle
     """
     from sidcap.model.weights import import_weights as bring_in
 

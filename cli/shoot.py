@@ -202,7 +202,7 @@ def shoot(
         ),
     ] = None,
 ) -> None:
-    """Shoot brackets: a long, a short for every ratio, the long again.
+    """Shoot brackets: a long, its shorts, the long again.
 
     Each frame is compared with the long while the next one is shot.
     What moved, or changed its light, is shot again by itself.
