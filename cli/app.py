@@ -16,6 +16,7 @@ from sidcap.cli import (
     camera,
     decide,
     demo,
+    doctor,
     enhance,
     evaluate,
     export,
@@ -129,5 +130,6 @@ app.add_typer(export.app, name="export", rich_help_panel=_SHARE)
 app.command("export-model", rich_help_panel=_SHARE)(export_model.export_model)
 app.command("schema", rich_help_panel=_SHARE)(schema.schema)
 
+app.command("doctor", rich_help_panel=_HELP)(doctor.doctor)
 app.command("demo", rich_help_panel=_HELP)(demo.demo)
 app.command("simulate-camera", rich_help_panel=_HELP)(simulate_camera.simulate_camera)
