@@ -1,15 +1,17 @@
 """The pages of the documentation that are written by the code itself: commands, records, settings, errors, changes.
 
-mkdocs calls `on_files` before each build, so that they are never older than the code. They exist in the built site only.
+mkdocs calls `on_files` before each build, so that they are never older than the code. They are in the built site only.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
-import types
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 if TYPE_CHECKING:
@@ -74,8 +76,8 @@ def settings() -> str:
     from sidcap.model import InputConfig, TrainConfig
 
     title = (
-        "# Settings of a run\n\nEach is an option of `sidcap train`, and a `--set NAME=VALUE` of `sidcap study`; a run keeps "
-        "them in its checkpoint and its log. What the presets make of them: [training](../training.md#presets).\n"
+        "# Settings of a run\n\nEach is an option of `sidcap train`, and a `--set NAME=VALUE` of `sidcap study`; a run "
+        "keeps them in its checkpoint and its log. What the presets make of them: [training](../training.md#presets).\n"
     )
     return "\n".join([title, _record(TrainConfig), _record(InputConfig)])
 
@@ -90,19 +92,19 @@ def errors() -> str:
         f"| {kind.exit_code} | {_cell(inspect.getdoc(kind) or '')} |"
         for kind in kinds
     ]
-    return f"""# Exit codes and errors
+    return """# Exit codes and errors
 
 | exit code | |
 |--:|---|
 | 0 | done |
 | 1 | failed; the one line on stderr says what to do |
 | 2 | wrong usage: nothing was tried, nothing was written |
-| 3 | done, but something is not usable: a pair that is not aligned, a frame that fails its checksum, a camera that is not ready |
+| 3 | done, but something is not usable: a pair that is not aligned, a frame that fails its checksum |
 | 130 | ended with Ctrl-C; what was done until then is kept |
 
 With `--json` a command prints exactly one JSON document on stdout, also where it fails:
 
-    {{"error": {{"kind": "CameraNotFoundError", "message": "no camera on USB: ..."}}, "exit_code": 1}}
+    {"error": {"kind": "CameraNotFoundError", "message": "no camera on USB: ..."}, "exit_code": 1}
 
 `kind` is one of these, or `OSError` where the system itself refuses (no room, no permission). In Python they are in
 `sidcap.data_manifest.errors`, all of them a `SidcapError`.
@@ -155,43 +157,44 @@ def _parameter(parameter: Any, kind: str) -> str:
 
 def _record(kind: Any) -> str:
     rows = [
-        f"| `{name}` | {_cell(_in_words(field.annotation))} | {_cell(field.description or '')} |"
+        f"| `{name}` | {_cell(_in_words(field.annotation))} | {_default(field)} | {_cell(field.description or '')} |"
         for name, field in kind.model_fields.items()
     ]
-    table = ["| field | | |", "|---|---|---|", *rows] if rows else []
+    table = ["| field | | default | |", "|---|---|---|---|", *rows] if rows else []
     return "\n\n".join([f"## {kind.__name__}", _escaped(inspect.getdoc(kind) or ""), "\n".join(table)]) + "\n"
+
+
+def _default(field: Any) -> str:
+    """As JSON has it; nothing where a value is needed, or is a record of its own."""
+    if field.is_required() or not isinstance(field.default, str | int | float | NoneType | tuple):
+        return ""
+    return f"`{json.dumps(field.default)}`"
+
+
+_WORDS = {NoneType: "null", str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
 def _in_words(kind: Any) -> str:
     """A type as a reader of JSON sees it."""
-    inner = [_in_words(part) for part in get_args(kind) if part is not Ellipsis]
-    match get_origin(kind):
-        case None:
-            return (
-                {
-                    "NoneType": "null",
-                    "str": "text",
-                    "int": "whole number",
-                    "float": "number",
-                    "bool": "true or false",
-                }.get(kind.__name__, kind.__name__)
-                if inspect.isclass(kind)
-                else str(kind)
-            )
-        case types.UnionType:
-            return " or ".join(inner)
-        case origin if origin is Annotated:
-            return inner[0]
-        case origin if origin is Union:
-            return " or ".join(inner)
-        case origin if origin is Literal:
-            return " or ".join(f'"{value}"' for value in get_args(kind))
-        case origin if origin is tuple:
-            return f"list of {inner[0]}" if Ellipsis in get_args(kind) else f"[{', '.join(inner)}]"
-        case origin if origin is dict:
-            return f"{inner[1]} by {inner[0]}"
-        case _:
-            return str(kind)
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if inspect.isclass(kind):
+        return _values(kind) if issubclass(kind, Enum) else kind.__name__.replace("AwareDatetime", "date and time")
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return " or ".join(f'"{value}"' for value in arguments)
+    inner = [_in_words(argument) for argument in arguments if argument is not Ellipsis]
+    if origin is tuple:
+        return f"list of {inner[0]}" if Ellipsis in arguments else f"[{', '.join(inner)}]"
+    if origin is dict:
+        return f"{inner[1]} by {inner[0]}"
+    if origin is UnionType or origin is Union:
+        return " or ".join(inner)
+    return inner[0] if origin is Annotated else "any value"
+
+
+def _values(kind: type[Enum]) -> str:
+    return " or ".join(f'"{member.value}"' for member in kind)
 
 
 def _cell(text: str) -> str:
