@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sidcap.cli.completion import pairs as pairs_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import console, print_json
 from sidcap.data_manifest.errors import UsageError
@@ -16,7 +17,11 @@ from sidcap.data_manifest.errors import UsageError
 def decide(
     pairs: Annotated[
         list[str],
-        typer.Argument(metavar="SCENE|FRAME...", help="Number of a scene, for all its pairs, or name of a short."),
+        typer.Argument(
+            metavar="SCENE|FRAME...",
+            help="Number of a scene, for all its pairs, or name of a short.",
+            autocompletion=pairs_there,
+        ),
     ],
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, for whoever looks at the data later.")],
     accept: Annotated[bool, typer.Option("--accept", help="Use the pair, whatever the verdict.")] = False,

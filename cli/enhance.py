@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sidcap.cli.completion import runs
 from sidcap.cli.options import JsonOption
 from sidcap.cli.screen import console, print_json, progress, warn
 from sidcap.cli.train import Device, DeviceOption
@@ -14,7 +15,10 @@ from sidcap.cli.train import Device, DeviceOption
 
 def enhance(
     file: Annotated[Path, typer.Argument(help="A raw file: CR2, ARW, RAF, DNG or whatever LibRaw opens.")],
-    run: Annotated[Path, typer.Argument(help="The run's folder, from `sidcap train` or `sidcap import-weights`.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="The run's folder, from `sidcap train` or `sidcap import-weights`.", autocompletion=runs),
+    ],
     ratio: Annotated[float, typer.Option(min=0, help="How many times brighter than exposed; 100, for example.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="PICTURE", help="A .tiff, .tif or .png, 16 bits a colour.")

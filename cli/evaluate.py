@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from sidcap.cli.completion import runs as runs_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import console, counted, print_json, progress, warn
 from sidcap.cli.train import Device, DeviceOption, IncludeOption, show_left_out
@@ -25,7 +26,9 @@ def evaluate(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...", help="Folders of runs, as `sidcap train --out` made them, judged side by side."
+            metavar="RUN...",
+            help="Folders of runs, as `sidcap train --out` made them, judged side by side.",
+            autocompletion=runs_there,
         ),
     ],
     split: Annotated[Split, typer.Option(help="Which scenes to judge them on.")] = Split.TEST,

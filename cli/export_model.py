@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
+from sidcap.cli.completion import runs
 from sidcap.cli.options import JsonOption
 from sidcap.cli.screen import console, print_json, status
 
 
 def export_model(
-    run: Annotated[Path, typer.Argument(help="The run's folder, from `sidcap train` or `sidcap import-weights`.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="The run's folder, from `sidcap train` or `sidcap import-weights`.", autocompletion=runs),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .onnx file to write.")],
     json: JsonOption = False,
 ) -> None:

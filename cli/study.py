@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sidcap.cli.completion import runs
 from sidcap.cli.evaluate import evaluate_showing_progress
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import console, print_json
@@ -45,6 +46,7 @@ def study(
             metavar="RUN",
             help="A network trained elsewhere, such as SID's for a Sony (`sidcap import-weights`), for table 1. "
             "Repeatable.",
+            autocompletion=runs,
         ),
     ] = None,
     out: Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sidcap.cli.completion import runs
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
 from sidcap.cli.screen import console, counted, is_watched, print_json, progress, warn
 from sidcap.data_manifest.errors import StoppedError
@@ -101,7 +102,9 @@ def train(
     ] = PresetName.STUDY,
     epochs: Annotated[int, typer.Option(min=1, help="How often every scene is shown.")] = 4000,
     depth: Annotated[int, typer.Option(min=-2, max=1, help="Levels of the network more or fewer than SID's.")] = 0,
-    out: Annotated[Path, typer.Option(metavar="RUN", show_default="./run", help="The run's folder.")] = DEFAULT_RUN,
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", show_default="./run", help="The run's folder.", autocompletion=runs)
+    ] = DEFAULT_RUN,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
     include: IncludeOption = None,
     patch: Annotated[int, typer.Option(min=16, help="Side of a crop in packed pixels, two sensor pixels each.")] = 512,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sidcap.cli.completion import scenes as scenes_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import (
     NOT_USABLE,
@@ -46,7 +47,10 @@ _MANY_PAIRS = 200
 
 def verify_alignment(
     scene: Annotated[
-        list[int] | None, typer.Option(metavar="N", show_default="all", help="Scene to verify; repeat for more.")
+        list[int] | None,
+        typer.Option(
+            metavar="N", show_default="all", help="Scene to verify; repeat for more.", autocompletion=scenes_there
+        ),
     ] = None,
     tolerance: Annotated[
         float,
