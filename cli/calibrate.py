@@ -56,7 +56,7 @@ def calibrate(
         records, failures = _calibrated(store)
     if failures and not records:
         raise failures[0]
-    _show(records)
+    show_sensors(records)
     for failure in failures:
         complain(str(failure))
     if json:
@@ -107,7 +107,7 @@ def _calibrated(store: Store) -> tuple[list[SensorRecord], list[SidcapError]]:
     return sorted(records, key=lambda record: (record.camera.model, record.camera.serial, record.iso)), failures
 
 
-def _show(records: list[SensorRecord]) -> None:
+def show_sensors(records: list[SensorRecord]) -> None:
     """A table for each body, one row an ISO, uncertainties below their values; and what is missing."""
     from rich.box import SIMPLE
     from rich.table import Table
