@@ -42,7 +42,7 @@ class _Status:
 
 @app.callback()
 def main() -> None:
-    """Show what is connected, and whether it is ready for a bracket.
+    """Show what is connected, and whether it is ready.
 
     [bold]Which cameras are there?[/]
     sidcap camera list

@@ -18,7 +18,7 @@ def decide(
     pairs: Annotated[
         list[str],
         typer.Argument(
-            metavar="SCENE|FRAME...",
+            metavar="SCENE|FRAME",
             help="Number of a scene, for all its pairs, or name of a short.",
             autocompletion=pairs_there,
         ),

@@ -26,12 +26,12 @@ def doctor(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Look whether all that sidcap needs is there, and say what to do.
+    """Look whether all that sidcap needs is there.
 
-    Versions, libgphoto2, cameras and who may open them, programs that take
-    cameras for themselves, GPU, disk, clock. Changes nothing, opens no camera.
-    Each line is ok, look (it works, but see), or broken; ends with exit code 3
-    where one is broken.
+    And what to do where it is not: versions, libgphoto2, cameras and who may
+    open them, programs that take cameras for themselves, GPU, disk, clock.
+    Changes nothing, opens no camera. Each line is ok, look (it works, but see),
+    or broken; ends with exit code 3 where one is broken.
 
     [bold]Everything[/]
     sidcap doctor

@@ -14,10 +14,14 @@ from sidcap.cli.train import Device, DeviceOption
 
 
 def enhance(
-    file: Annotated[Path, typer.Argument(help="A raw file: CR2, ARW, RAF, DNG or whatever LibRaw opens.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A raw file: CR2, ARW, RAF, DNG or whatever LibRaw opens.")
+    ],
     run: Annotated[
         Path,
-        typer.Argument(help="The run's folder, from `sidcap train` or `sidcap import-weights`.", autocompletion=runs),
+        typer.Argument(
+            metavar="RUN", help="The run's folder, from `sidcap train` or `sidcap import-weights`.", autocompletion=runs
+        ),
     ],
     ratio: Annotated[float, typer.Option(min=0, help="How many times brighter than exposed; 100, for example.")],
     out: Annotated[

@@ -26,7 +26,7 @@ def evaluate(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Folders of runs, as `sidcap train --out` made them, judged side by side.",
             autocompletion=runs_there,
         ),

@@ -15,16 +15,19 @@ from sidcap.cli.screen import console, print_json, status
 def export_model(
     run: Annotated[
         Path,
-        typer.Argument(help="The run's folder, from `sidcap train` or `sidcap import-weights`.", autocompletion=runs),
+        typer.Argument(
+            metavar="RUN", help="The run's folder, from `sidcap train` or `sidcap import-weights`.", autocompletion=runs
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .onnx file to write.")],
     json: JsonOption = False,
 ) -> None:
-    """Write a run's network as ONNX, for programs without PyTorch.
+    """Write a run's network as ONNX.
 
-    It takes packed planes of any height and width that are multiples of what
-    the file's metadata say; they also say how a raw file becomes such planes.
-    The file is written only if onnxruntime computes from it what PyTorch does.
+    For programs without PyTorch. It takes packed planes of any height and
+    width that are multiples of what the file's metadata say; they also say how
+    a raw file becomes such planes. The file is written only if onnxruntime
+    computes from it what PyTorch does.
 
     Needs pip install 'sidcap\\[onnx]'.
 

@@ -22,7 +22,10 @@ class Order(StrEnum):
 def import_weights(
     checkpoint: Annotated[
         Path,
-        typer.Argument(help="TensorFlow: the folder, or the .index file. PyTorch: a .pth, .pt or .safetensors file."),
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="TensorFlow: the folder, or the .index file. PyTorch: a .pth, .pt or .safetensors file.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The run's folder, which it makes.")],
     subpixel_order: Annotated[

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sidcap.cli.connection import CameraOption
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
 from sidcap.cli.screen import console, counted, print_json, status, warn, without_c_chatter
 from sidcap.data_manifest.errors import UsageError
@@ -22,19 +21,23 @@ _COLOURS = {"imported": "green", "restored": "green", "already there": "dim", "l
 
 def recover(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", show_default=False, help="Of a card, /media/EOS_DIGITAL/DCIM.")
+        Path | None,
+        typer.Argument(metavar="FOLDER", show_default=False, help="The card's, such as /media/EOS_DIGITAL/DCIM."),
     ] = None,
-    camera: CameraOption = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(metavar="PORT", help="Or the camera: usb:001,004 or ptpip:192.168.1.9, as `gphoto2` names them."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported; write nothing.")] = False,
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Bring home frames that a session lost, from a card or the camera.
+    """Bring home frames that a session lost.
 
-    They go into the scenes they belong to; a frame whose file is gone or
-    damaged is put back. Nothing is overwritten or deleted: what is damaged
-    moves to discarded/damaged. What the dataset has already, and what belongs
-    to none of its brackets, is named.
+    From a card, or from the camera, into the scenes they belong to; a frame
+    whose file is gone or damaged is put back. Nothing is overwritten or
+    deleted: what is damaged moves to discarded/damaged. What the dataset has
+    already, and what belongs to none of its brackets, is named.
 
     [bold]From the card in a reader[/]
     sidcap recover /media/EOS_DIGITAL/DCIM

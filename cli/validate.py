@@ -10,9 +10,10 @@ _MISSING_SHOWN = 20
 
 
 def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False) -> None:
-    """Check a dataset: its structure, every checksum, every frame.
+    """Check a dataset: structure, checksums, frames.
 
-    Nothing is changed. Ends with exit code 3 where something cannot be used.
+    Reads and decodes every file, and changes nothing. Ends with exit code 3
+    where something cannot be used.
 
     [bold]The one in ./dataset[/]
     sidcap validate
