@@ -1,4 +1,5 @@
-# Two commands for everyone: `make demo` and `make test`. Both need Python 3.11 or newer and nothing else.
+# Two commands for everyone: `make demo` and `make test`; `make docs` builds the documentation.
+# They need Python 3.11 or newer and nothing else.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PACKAGES := capture cli curate data_manifest model
 DEMO_DATASET ?= demo
 
-.PHONY: demo test lint types contracts tests clean
+.PHONY: demo test docs lint types contracts tests clean
 
 demo: $(VENV)/.installed
 	$(BIN)/sidcap demo --dataset $(DEMO_DATASET)
@@ -29,6 +30,10 @@ contracts: $(VENV)/.dev
 tests: $(VENV)/.dev
 	$(BIN)/pytest -n auto --dist loadfile
 
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build
+	@echo "the documentation is in build/docs/index.html"
+
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
@@ -43,4 +48,8 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.installed
 	$(PIP) -e '.[dev]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) -e '.[docs]'
 	touch $@

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from sidcap.cli.screen import complain, console, warn
+from sidcap.cli.screen import complain, console, status, warn
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -67,7 +67,7 @@ class BracketScreen:
     def of(self, plan: BracketPlan) -> Iterator[None]:
         """While a bracket of this plan is shot; nothing changes on the screen before and after."""
         self._frames = len(plan.shots)
-        with console.status("") as self._status:
+        with status("") as self._status:
             yield
 
     def watch(self, event: Event) -> None:

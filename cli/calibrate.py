@@ -34,11 +34,18 @@ def calibrate(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Find gain, read noise, black, dark shading and hot pixels of each body and ISO from its darks and flats.
+    """Learn what a body adds of its own, from darks and flats.
 
-    Uses what `sidcap shoot-darks` and `sidcap shoot-flats` shot; files from elsewhere are copied into the dataset. What
-    was found of the same frames before is not computed again. Ends with exit code 3 where a body and ISO could not be
-    calibrated.
+    For each body and ISO: gain, read noise, black, dark shading, hot pixels.
+    What was found of the same frames before is not computed again. Files from
+    elsewhere are copied into the dataset. Ends with exit code 3 where a body
+    and ISO could not be calibrated.
+
+    [bold]From what sidcap shoot-darks and shoot-flats shot[/]
+    sidcap calibrate
+
+    [bold]From frames that were shot by hand[/]
+    sidcap calibrate --darks ~/darks --flats ~/flats
     """
     from sidcap.data_manifest.store import Store
 
@@ -49,7 +56,7 @@ def calibrate(
         records, failures = _calibrated(store)
     if failures and not records:
         raise failures[0]
-    _show(records)
+    show_sensors(records)
     for failure in failures:
         complain(str(failure))
     if json:
@@ -100,8 +107,8 @@ def _calibrated(store: Store) -> tuple[list[SensorRecord], list[SidcapError]]:
     return sorted(records, key=lambda record: (record.camera.model, record.camera.serial, record.iso)), failures
 
 
-def _show(records: list[SensorRecord]) -> None:
-    """A table for each body, one row an ISO, and what is missing."""
+def show_sensors(records: list[SensorRecord]) -> None:
+    """A table for each body, one row an ISO, uncertainties below their values; and what is missing."""
     from rich.box import SIMPLE
     from rich.table import Table
 
@@ -110,7 +117,6 @@ def _show(records: list[SensorRecord]) -> None:
         table = Table(*headings, title=body, box=SIMPLE, pad_edge=False, collapse_padding=True)
         for column in table.columns:
             column.justify = "right"
-            column.no_wrap = True
         for record in of_body:
             table.add_row(*_row(record))
         console.print(table)
@@ -130,7 +136,7 @@ def _row(record: SensorRecord) -> tuple[str, ...]:
     return (
         str(record.iso),
         _with_sigma(record.gain_e_per_dn),
-        _with_sigma(record.read_noise_e) if record.gain_e_per_dn else f"{_with_sigma(record.read_noise_dn)} DN",
+        _with_sigma(record.read_noise_e) if record.gain_e_per_dn else _with_sigma(record.read_noise_dn, " DN"),
         "-" if black is None else f"{sum(plane.value for plane in black) / 4:.2f}",
         _with_sigma(record.dark_current_e_per_s),
         _with_sigma(record.glow_e_per_s),
@@ -138,10 +144,10 @@ def _row(record: SensorRecord) -> tuple[str, ...]:
     )
 
 
-def _with_sigma(measured: Measured | None) -> str:
+def _with_sigma(measured: Measured | None, unit: str = "") -> str:
     if measured is None:
         return "-"
     if not measured.sigma:
-        return f"{measured.value:.3g}"
+        return f"{measured.value:.3g}{unit}"
     digits = max(-floor(log10(measured.sigma)), 0)
-    return f"{measured.value:.{digits}f}±{measured.sigma:.{digits}f}"
+    return f"{measured.value:.{digits}f}{unit}\n±{measured.sigma:.{digits}f}"

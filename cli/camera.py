@@ -42,17 +42,25 @@ class _Status:
 
 @app.callback()
 def main() -> None:
-    """Show which cameras are connected, and whether one is ready for a bracket."""
+    """Show what is connected, and whether it is ready.
+
+    [bold]Which cameras are there?[/]
+    sidcap camera list
+
+    [bold]Is it ready?[/]
+    sidcap camera status
+    """
 
 
 @app.command("list")
 def list_cameras(json: JsonOption = False) -> None:
     """List the cameras on USB, with the port to give to --camera.
 
-    A camera on the network does not show: give its address, --camera ptpip:192.168.1.9.
+    A camera on the network does not show: give its address,
+    --camera ptpip:192.168.1.9.
 
+    [bold]For a person, or for a program[/]
     sidcap camera list
-
     sidcap camera list --json
     """
     from sidcap.capture import detect
@@ -70,14 +78,18 @@ def list_cameras(json: JsonOption = False) -> None:
 
 @app.command("status")
 def status(camera: CameraOption = None, json: JsonOption = False) -> None:
-    """Show a camera, its settings, and whether each thing that a bracket needs is there.
+    """Show a camera, its settings, and whether it is ready for a bracket.
 
-    Changes nothing. Exits with 3 where something keeps the camera from shooting a bracket.
+    Changes nothing. Ends with exit code 3 where something keeps the camera
+    from shooting a bracket.
 
+    [bold]The one on USB[/]
     sidcap camera status
 
+    [bold]One on the network, for a program[/]
     sidcap camera status --camera ptpip:192.168.1.9 --json
 
+    [bold]Without a camera[/]
     sidcap camera status --camera simulated
     """
     with without_c_chatter():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from sidcap.cli.bracket_screen import spoken
+from sidcap.cli.completion import isos
 from sidcap.cli.connection import LOOPBACK, SIMULATED, simulated_camera
 from sidcap.cli.screen import console, counted, print_json, warn
 from sidcap.cli.simulate_camera import Sensor
@@ -33,7 +34,7 @@ TimeScaleOption = Annotated[
     float | None,
     typer.Option(min=0.1, max=10_000, show_default="1", help="Simulated camera only: how much faster time runs."),
 ]
-IsoOption = Annotated[str, typer.Option(metavar="ISO,...", help="Sensitivities, comma-separated.")]
+IsoOption = Annotated[str, typer.Option(metavar="ISO,...", help="Sensitivities, comma-separated.", autocompletion=isos)]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan; touch neither shutter nor disk.")]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sidcap.cli.completion import pairs as pairs_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import console, print_json
 from sidcap.data_manifest.errors import UsageError
@@ -16,7 +17,11 @@ from sidcap.data_manifest.errors import UsageError
 def decide(
     pairs: Annotated[
         list[str],
-        typer.Argument(metavar="SCENE|FRAME...", help="Number of a scene, for all its pairs, or name of a short."),
+        typer.Argument(
+            metavar="SCENE|FRAME",
+            help="Number of a scene, for all its pairs, or name of a short.",
+            autocompletion=pairs_there,
+        ),
     ],
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, for whoever looks at the data later.")],
     accept: Annotated[bool, typer.Option("--accept", help="Use the pair, whatever the verdict.")] = False,
@@ -26,9 +31,19 @@ def decide(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Decide yourself whether pairs are used. It weighs more than any verdict, and stays when they are verified again.
+    """Decide yourself whether pairs are used.
 
+    It weighs more than any verdict, and stays when they are verified again.
     All decisions are kept in the scene files: who, when and why.
+
+    [bold]One pair[/], by the name of its short
+    sidcap decide 00012_00_0.1s --accept --why "only the curtain moved"
+
+    [bold]All pairs of a scene[/]
+    sidcap decide 17 --reject --why "a cat"
+
+    [bold]Let the verdict decide again[/]
+    sidcap decide 17 --withdraw --why "wrong scene"
     """
     from sidcap.curate import decide as append_decision
     from sidcap.data_manifest.schema import Decision

@@ -13,10 +13,10 @@ from sidcap.cli.evaluate import evaluate_showing_progress, show_scores
 from sidcap.cli.evening import Evening
 from sidcap.cli.gear import Gear
 from sidcap.cli.order import Book, Destination, Wish
-from sidcap.cli.screen import INTERRUPTED, console, without_c_chatter
+from sidcap.cli.screen import console, without_c_chatter
 from sidcap.cli.train import Device, train_showing_progress
 from sidcap.cli.verify_alignment import show_verdicts
-from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.errors import StoppedError, UsageError
 from sidcap.data_manifest.words import Release, Split
 
 if TYPE_CHECKING:
@@ -45,9 +45,16 @@ def demo(
         Path, typer.Option(metavar="PATH", show_default="./demo", help="Where to; never your own dataset.")
     ] = Path("demo"),
 ) -> None:
-    """Do sidcap's whole job once, on the simulated camera: shoot, verify, train, evaluate.
+    """Do the whole job once, on the simulated camera.
 
-    Takes some minutes on two cores. What is done already is not done again.
+    Shoot, verify, train, evaluate: some minutes on two cores. What is done
+    already is not done again.
+
+    [bold]Into ./demo[/]
+    sidcap demo
+
+    [bold]Elsewhere[/]
+    sidcap demo --dataset /tmp/first-try
     """
     from sidcap.data_manifest.store import Store
 
@@ -60,8 +67,7 @@ def demo(
     _verify(store)
     run = dataset / "run"
     _headline("3. train: the See-in-the-Dark network")
-    if not _train(store, run):
-        raise typer.Exit(INTERRUPTED)
+    _train(store, run)
     _headline("4. evaluate: on a scene it has not seen")
     show_scores(evaluate_showing_progress(store, [run], Split.TEST, Device.AUTO))
 
@@ -103,8 +109,8 @@ def _verify(store: Store) -> None:
     show_verdicts(list(store.scenes()))
 
 
-def _train(store: Store, run: Path) -> bool:
-    """False where training was stopped before its last epoch."""
+def _train(store: Store, run: Path) -> None:
+    """StoppedError where training was stopped before its last epoch."""
     from sidcap.model import CHECKPOINT_NAME, TrainConfig
 
     config = TrainConfig(
@@ -112,8 +118,7 @@ def _train(store: Store, run: Path) -> bool:
     )
     report = train_showing_progress(store, config, run, resume=(run / CHECKPOINT_NAME).exists())
     if report.interrupted:
-        console.print(f"stopped after {report.epochs} of {_EPOCHS} epochs; the same command goes on from there")
-    return not report.interrupted
+        raise StoppedError(f"stopped after {report.epochs} of {_EPOCHS} epochs; the same command goes on from there")
 
 
 def _headline(text: str) -> None:

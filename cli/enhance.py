@@ -7,14 +7,22 @@ from typing import Annotated
 
 import typer
 
+from sidcap.cli.completion import runs
 from sidcap.cli.options import JsonOption
 from sidcap.cli.screen import console, print_json, progress, warn
 from sidcap.cli.train import Device, DeviceOption
 
 
 def enhance(
-    file: Annotated[Path, typer.Argument(help="A raw file: CR2, ARW, RAF, DNG or whatever LibRaw opens.")],
-    run: Annotated[Path, typer.Argument(help="The run's folder, from `sidcap train` or `sidcap import-weights`.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A raw file: CR2, ARW, RAF, DNG or whatever LibRaw opens.")
+    ],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="The run's folder, from `sidcap train` or `sidcap import-weights`.", autocompletion=runs
+        ),
+    ],
     ratio: Annotated[float, typer.Option(min=0, help="How many times brighter than exposed; 100, for example.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="PICTURE", help="A .tiff, .tif or .png, 16 bits a colour.")
@@ -32,9 +40,15 @@ def enhance(
 ) -> None:
     """Develop one dark raw file with a trained network.
 
-    The file is treated as the frames that the run was trained on: levels, negatives, cap on the ratio, dark shading.
+    The file is treated as the frames that the run was trained on: levels,
+    negatives, cap on the ratio, dark shading. The picture is sRGB, and not
+    turned. Large frames are enhanced in tiles, with the result of the whole.
 
-    The picture is sRGB, and not turned. Large frames are enhanced in tiles, with the result of the whole.
+    [bold]A hundred times brighter[/]
+    sidcap enhance IMG_0001.CR2 run --ratio 100 -o bright.tiff
+
+    [bold]With the body's dark shading taken out[/]
+    sidcap enhance IMG_0001.CR2 best --ratio 300 -o bright.png --dataset dataset
     """
     from sidcap.model.enhancement import enhance_file
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from sidcap.cli.completion import runs as runs_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import console, counted, print_json, progress, warn
 from sidcap.cli.train import Device, DeviceOption, IncludeOption, show_left_out
@@ -25,7 +26,9 @@ def evaluate(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...", help="Folders of runs, as `sidcap train --out` made them, judged side by side."
+            metavar="RUN",
+            help="Folders of runs, as `sidcap train --out` made them, judged side by side.",
+            autocompletion=runs_there,
         ),
     ],
     split: Annotated[Split, typer.Option(help="Which scenes to judge them on.")] = Split.TEST,
@@ -34,9 +37,20 @@ def evaluate(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Judge runs on scenes they have not seen: PSNR and SSIM, what high ISO leaves, and pictures.
+    """Judge runs on scenes they have not seen.
 
-    Tables (JSON, CSV) and pictures go to RUN/evaluation; those of several runs side by side to that of the first.
+    PSNR and SSIM with intervals, what high ISO leaves, and pictures. Tables
+    (JSON, CSV) and pictures go to RUN/evaluation; those of several runs side by
+    side to that of the first.
+
+    [bold]One run, on the test split[/]
+    sidcap evaluate run
+
+    [bold]Two, side by side[/]
+    sidcap evaluate run best
+
+    [bold]To choose settings by[/]
+    sidcap evaluate run best --split val
     """
     from sidcap.data_manifest.store import Store
 

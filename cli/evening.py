@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_plan, spoken
 from sidcap.cli.order import Destination, Wish
-from sidcap.cli.screen import ask, complain, console, counted, warn
+from sidcap.cli.screen import ask, complain, console, counted, status, warn
 from sidcap.data_manifest.errors import CameraError, CameraLostError, DiskFullError, RawError, UsageError
 from sidcap.data_manifest.words import Split
 
@@ -36,7 +36,7 @@ class LongFinder:
         from sidcap.capture.metering import find_long
 
         session = self.session
-        with console.status("") as status:
+        with status("") as line:
             found = find_long(
                 session.tether,
                 session.store,
@@ -44,7 +44,7 @@ class LongFinder:
                 iso=plan.iso_set,
                 ratios=self.wish.ratios,
                 shutter_labels=session.tether.body.shutter_labels(),
-                told=status.update,
+                told=line.update,
             )
         console.print(f"  {found.text}", soft_wrap=True)
         better = self.wish.plan(session.tether.body, found.long_s)
@@ -188,7 +188,7 @@ class Evening:
                 return
             wait_s = (start + timedelta(seconds=number * every_s) - clock.now()).total_seconds()
             if wait_s > 0:
-                with console.status(f"the next scene begins in {spoken(wait_s)}; Ctrl-C ends the evening"):
+                with status(f"the next scene begins in {spoken(wait_s)}; Ctrl-C ends the evening"):
                     self.session.tether.rest(wait_s / clock.scale)
             elif number and every_s and "late" not in self._warned:
                 self._warned.add("late")

@@ -18,7 +18,11 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 @app.callback()
 def main() -> None:
-    """Write a dataset's manifest in the words of other programs."""
+    """Write a dataset's manifest in the words of other programs.
+
+    [bold]As See-in-the-Dark's lists[/]
+    sidcap export sid-list --split train -o Sony_train_list.txt
+    """
 
 
 @app.command("sid-list")

@@ -18,7 +18,11 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 @app.callback()
 def main() -> None:
-    """Make a dataset of frames that others shot."""
+    """Make a dataset of frames that others shot.
+
+    [bold]In the layout of See-in-the-Dark[/]
+    sidcap import sid /data/SID
+    """
 
 
 @app.command("sid")

@@ -22,7 +22,10 @@ class Order(StrEnum):
 def import_weights(
     checkpoint: Annotated[
         Path,
-        typer.Argument(help="TensorFlow: the folder, or the .index file. PyTorch: a .pth, .pt or .safetensors file."),
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="TensorFlow: the folder, or the .index file. PyTorch: a .pth, .pt or .safetensors file.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The run's folder, which it makes.")],
     subpixel_order: Annotated[
@@ -35,10 +38,18 @@ def import_weights(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring in See-in-the-Dark weights that others trained: the authors', the study's, or a PyTorch port's.
+    """Bring in See-in-the-Dark weights that others trained.
 
-    Depth and kind of sensor are told by the weights' shapes. RUN then works with `sidcap evaluate`, `enhance` and
-    `export-model`. A file that is not the whole of such a network is refused.
+    The authors', the study's, or those of a PyTorch port. Depth and kind of
+    sensor are told by the weights' shapes. RUN then works with sidcap evaluate,
+    enhance and export-model. A file that is not the whole of such a network is
+    refused.
+
+    [bold]TensorFlow[/]
+    sidcap import-weights checkpoint/Sony -o sony
+
+    [bold]PyTorch[/]
+    sidcap import-weights model.pth -o sony --subpixel-order pixel-shuffle
     """
     from sidcap.model.weights import import_weights as bring_in
 

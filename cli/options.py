@@ -8,12 +8,18 @@ from typing import Annotated
 
 import typer
 
+from sidcap.cli.completion import datasets
 from sidcap.data_manifest.errors import UsageError
 
 DatasetOption = Annotated[
     Path,
     typer.Option(
-        "--dataset", envvar="SIDCAP_DATASET", show_default="./dataset", help="The dataset's folder.", metavar="PATH"
+        "--dataset",
+        envvar="SIDCAP_DATASET",
+        show_default="./dataset",
+        help="The dataset's folder.",
+        metavar="PATH",
+        autocompletion=datasets,
     ),
 ]
 DEFAULT_DATASET = Path("dataset")

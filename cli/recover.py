@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sidcap.cli.connection import CameraOption
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
-from sidcap.cli.screen import console, counted, print_json, warn, without_c_chatter
+from sidcap.cli.screen import console, counted, print_json, status, warn, without_c_chatter
 from sidcap.data_manifest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,29 +21,36 @@ _COLOURS = {"imported": "green", "restored": "green", "already there": "dim", "l
 
 def recover(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", show_default=False, help="Of a card, /media/EOS_DIGITAL/DCIM.")
+        Path | None,
+        typer.Argument(metavar="FOLDER", show_default=False, help="The card's, such as /media/EOS_DIGITAL/DCIM."),
     ] = None,
-    camera: CameraOption = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(metavar="PORT", help="Or the camera: usb:001,004 or ptpip:192.168.1.9, as `gphoto2` names them."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported; write nothing.")] = False,
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Import frames that a session lost, from a card or the camera, into the scenes they belong to.
+    """Bring home frames that a session lost.
 
-    A frame whose file in the dataset is gone or damaged is put back, too. Nothing is overwritten or deleted: what is
-    damaged moves to discarded/damaged. What the dataset has already, and what belongs to none of its brackets, is
-    named.
+    From a card, or from the camera, into the scenes they belong to; a frame
+    whose file is gone or damaged is put back. Nothing is overwritten or
+    deleted: what is damaged moves to discarded/damaged. What the dataset has
+    already, and what belongs to none of its brackets, is named.
 
+    [bold]From the card in a reader[/]
     sidcap recover /media/EOS_DIGITAL/DCIM
 
-    sidcap recover --camera usb:001,004
+    [bold]From the camera[/]; --dry-run only shows what would come
+    sidcap recover --camera usb:001,004 --dry-run
     """
     from sidcap.data_manifest.store import Store
 
     if (folder is None) == (camera is None):
         raise UsageError("name the card's folder, sidcap recover /media/EOS_DIGITAL/DCIM, or the camera with --camera")
     store = Store.open(dataset)
-    with without_c_chatter(), store.claimed(), console.status("comparing with the dataset"):
+    with without_c_chatter(), store.claimed(), status("comparing with the dataset"):
         report = _from_camera(store, camera, dry_run) if folder is None else _from_folder(store, folder, dry_run)
     _show(report, dataset, dry_run)
     if json:

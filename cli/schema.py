@@ -6,7 +6,13 @@ from sidcap.cli.screen import print_json
 
 
 def schema() -> None:
-    """Print the JSON Schema of dataset.json, of the scene files and of calibration.json."""
+    """Print the format of a dataset's files as JSON Schema.
+
+    Of dataset.json, of the scene files and of calibration.json.
+
+    [bold]Into a file[/]
+    sidcap schema > sidcap.schema.json
+    """
     from pydantic.json_schema import models_json_schema
 
     from sidcap.data_manifest.schema import Calibration, Dataset, Scene

@@ -15,12 +15,10 @@ from rich.console import Console
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.progress import Progress
+    from rich.status import Status
 
 NOT_USABLE = 3
 """Exit code of a command that did its work and found something that cannot be used."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 console = Console(stderr=True, highlight=False)
 
@@ -68,10 +66,24 @@ def progress() -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=_moving(),
         transient=True,
-        disable=not console.is_terminal,
+        disable=not is_watched(),
     )
+
+
+def status(text: str) -> Status:
+    """A line that says what is being done, and changes; nothing where nobody watches."""
+    return _moving().status(text)
+
+
+def is_watched() -> bool:
+    """Whether a person sees what moves. FORCE_COLOR asks for colours in a file, not for bars and spinners."""
+    return console.file.isatty() and not console.is_dumb_terminal
+
+
+def _moving() -> Console:
+    return console if is_watched() else Console(quiet=True)
 
 
 def print_json(document: BaseModel | dict[str, Any]) -> None:
@@ -79,6 +91,11 @@ def print_json(document: BaseModel | dict[str, Any]) -> None:
     content = document if isinstance(document, dict) else document.model_dump(mode="json")
     json.dump(content, sys.stdout, indent=2)
     sys.stdout.write("\n")
+
+
+def print_failure(kind: str, message: str, exit_code: int) -> None:
+    """The one JSON document of a command that was asked for ``--json`` and failed."""
+    print_json({"error": {"kind": kind, "message": message}, "exit_code": exit_code})
 
 
 def _plain(message: str) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_outlook, show_plan, spoken
+from sidcap.cli.completion import isos
+from sidcap.cli.completion import scenes as scenes_there
 from sidcap.cli.connection import LOOPBACK, SIMULATED
 from sidcap.cli.evening import Evening, LongFinder, ask_split, offer
 from sidcap.cli.gear import Gear, set_clock
@@ -45,7 +47,9 @@ def shoot(
     iso: Annotated[
         int | None,
         typer.Option(
-            rich_help_panel=_BRACKET, help="Sensitivity; the nearest one the camera has. Not needed with --resume."
+            rich_help_panel=_BRACKET,
+            help="Sensitivity; the nearest one the camera has. Not needed with --resume.",
+            autocompletion=isos,
         ),
     ] = None,
     ratios: Annotated[
@@ -115,7 +119,11 @@ def shoot(
     scene: Annotated[
         int | None,
         typer.Option(
-            metavar="N", rich_help_panel=_SCENES, show_default="the next one", help="Number of the scene in its split."
+            metavar="N",
+            rich_help_panel=_SCENES,
+            show_default="the next one",
+            help="Number of the scene in its split.",
+            autocompletion=scenes_there,
         ),
     ] = None,
     camera: Annotated[
@@ -202,7 +210,7 @@ def shoot(
         ),
     ] = None,
 ) -> None:
-    """Shoot brackets: a long, a short for every ratio, the long again.
+    """Shoot brackets: a long, its shorts, the long again.
 
     Each frame is compared with the long while the next one is shot.
     What moved, or changed its light, is shot again by itself.

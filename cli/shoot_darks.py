@@ -38,11 +38,16 @@ def shoot_darks(
     sensor: SensorOption = None,
     time_scale: TimeScaleOption = None,
 ) -> None:
-    """Shoot frames with the cap on, for the dataset's calibration.
+    """Shoot dark frames, with the cap on, to calibrate with.
 
-    What is there already is not shot again: the same command goes on where it was interrupted.
+    What is there already is not shot again: the same command goes on
+    where it was interrupted.
 
-    sidcap shoot-darks --iso 12800,200 --exposures 10,0.1,0.033
+    [bold]Two sensitivities, three times[/]: the longest in use, a short one, one between
+    sidcap shoot-darks --iso 12800,200 --exposures 10,1,0.033
+
+    [bold]How long will that take?[/]
+    sidcap shoot-darks --iso 12800 --exposures 10,1,0.033 --dry-run
     """
     check_simulated_options(camera, sensor, time_scale)
     isos = numbers("--iso", iso, int)

@@ -50,13 +50,19 @@ def shoot_flats(
     sensor: SensorOption = None,
     time_scale: TimeScaleOption = None,
 ) -> None:
-    """Shoot frames of an evenly lit surface at several levels, for the dataset's calibration.
+    """Shoot flats, frames of an even light, to calibrate with.
 
-    A sheet of white paper or a screen out of focus will do; steady light matters more than even light. Without
-    --exposures, test frames find the light, and the flats run from a thirtieth of white to overexposed. What is there
-    already is not shot again: the same command goes on where it was interrupted.
+    A sheet of white paper or a screen out of focus will do; steady light
+    matters more than even light. Test frames find the exposures, from a
+    thirtieth of white to overexposed, unless --exposures names them. What is
+    there already is not shot again: the same command goes on where it was
+    interrupted.
 
+    [bold]Two sensitivities[/]
     sidcap shoot-flats --iso 12800,200
+
+    [bold]At exposures of your own[/]
+    sidcap shoot-flats --iso 200 --exposures 0.5,1,2
     """
     check_simulated_options(camera, sensor, time_scale)
     isos = numbers("--iso", iso, int)

@@ -155,18 +155,24 @@ def simulate_camera(
         ),
     ] = 0.0,
 ) -> None:
-    """Serve a simulated Canon EOS 6D over PTP/IP until interrupted.
+    """Serve a simulated Canon EOS 6D over PTP/IP, until Ctrl-C.
 
-    Prints its port string on stdout once it is ready; any gphoto2 program can use it:
+    Prints its port string on stdout once it is ready; sidcap and any other
+    program that works with gphoto2 can use it.
 
-        gphoto2 --port ptpip:127.0.0.1:15740:15740 --summary
+    [bold]A camera[/], and in another terminal somebody who uses it
+    sidcap simulate-camera --port 15740 --sensor small
+    sidcap camera status --camera ptpip:127.0.0.1:15740:15740
+
+    [bold]One whose cable comes off in its third exposure[/]
+    sidcap simulate-camera --port 15740 --fault cable-pulled@exposure:3
 
     A FAULT is written KIND\\[=VALUE]@MOMENT\\[:COUNT]: cable-pulled@exposure:3,
-    busy=5@EOS_RemoteReleaseOn, transfer-empty@GetPartialObject:2. A moment is an
-    operation or event by libgphoto2's name, exposure, or autofocus; it is counted
-    from 1. Kinds: cable-pulled, busy, reply-late, event-lost, transfer-truncated,
-    transfer-empty, bits-flipped, card-full, card-error, battery-empty, power-off,
-    autofocus-failed, exif-wrong.
+    busy=5@EOS_RemoteReleaseOn, transfer-empty@GetPartialObject:2. A moment is
+    an operation or event by libgphoto2's name, exposure, or autofocus; it is
+    counted from 1. Kinds: cable-pulled, busy, reply-late, event-lost,
+    transfer-truncated, transfer-empty, bits-flipped, card-full, card-error,
+    battery-empty, power-off, autofocus-failed, exif-wrong.
     """
     from sidcap.capture.simulated import SIMULATED_SERIAL, Fault, Flicker, Knock, SimulatedCamera, Surroundings
     from sidcap.capture.simulated.card import FREE_BYTES

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sidcap.cli.completion import runs
 from sidcap.cli.evaluate import evaluate_showing_progress
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import INTERRUPTED, console, print_json
+from sidcap.cli.screen import console, print_json
 from sidcap.cli.train import Device, DeviceOption, IncludeOption, PresetName, train_showing_progress
-from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.errors import StoppedError, UsageError
 from sidcap.data_manifest.words import Split
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def study(
             metavar="RUN",
             help="A network trained elsewhere, such as SID's for a Sony (`sidcap import-weights`), for table 1. "
             "Repeatable.",
+            autocompletion=runs,
         ),
     ] = None,
     out: Annotated[
@@ -55,10 +57,19 @@ def study(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Repeat the study: train the network at four depths on this dataset, and print its tables 1 and 2.
+    """Repeat the study: four depths, and its tables 1 and 2.
 
-    Ctrl-C saves; the same command goes on. In ./study: a run for each depth, study.md and study.json.
-    The full recipe takes hours on a GPU; docs/evaluation.md has a setting for half an hour on two cores.
+    Ctrl-C saves; the same command goes on. In ./study: a run for each depth,
+    study.md and study.json.
+
+    [bold]The full recipe[/]: hours on a GPU
+    sidcap study
+
+    [bold]To see it run[/]: half an hour on two cores
+    sidcap study --epochs 30 --patch 128 --set lr=5e-4 --set drop_lr_at=22
+
+    [bold]With a network for another sensor beside[/], from sidcap import-weights
+    sidcap study --sony sony
     """
     from sidcap.data_manifest.store import Store
     from sidcap.model import repeat_study
@@ -85,8 +96,7 @@ def study(
         judge=judge,
     )
     if done is None:
-        console.print("stopped; the same command goes on from there")
-        raise typer.Exit(INTERRUPTED)
+        raise StoppedError("stopped; the same command goes on from there")
     _show(done)
     console.print(f"written to {out / 'study.md'} and {out / 'study.json'}", soft_wrap=True)
     if json:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sidcap.cli.completion import runs
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
-from sidcap.cli.screen import INTERRUPTED, console, counted, print_json, progress, warn
+from sidcap.cli.screen import console, counted, is_watched, print_json, progress, warn
+from sidcap.data_manifest.errors import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +102,9 @@ def train(
     ] = PresetName.STUDY,
     epochs: Annotated[int, typer.Option(min=1, help="How often every scene is shown.")] = 4000,
     depth: Annotated[int, typer.Option(min=-2, max=1, help="Levels of the network more or fewer than SID's.")] = 0,
-    out: Annotated[Path, typer.Option(metavar="RUN", show_default="./run", help="The run's folder.")] = DEFAULT_RUN,
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", show_default="./run", help="The run's folder.", autocompletion=runs)
+    ] = DEFAULT_RUN,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
     include: IncludeOption = None,
     patch: Annotated[int, typer.Option(min=16, help="Side of a crop in packed pixels, two sensor pixels each.")] = 512,
@@ -192,11 +196,23 @@ def train(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Train the See-in-the-Dark network on the aligned pairs of the train split.
+    """Train the See-in-the-Dark network on the aligned pairs.
 
-    Ctrl-C saves the run; --resume goes on with it, in its own settings, as if it had never stopped.
+    Those of the train split, and those that a person accepted. Ctrl-C saves the
+    run; --resume goes on with it, in its own settings, as if it had never
+    stopped.
 
-    Several processes, on one machine or more: torchrun --nproc-per-node 4 -m sidcap.cli train --batch 8
+    [bold]The published recipe[/], into ./run
+    sidcap train
+
+    [bold]What we recommend[/]
+    sidcap train --preset best --out best
+
+    [bold]Go on[/]
+    sidcap train --resume --out best
+
+    [bold]Several processes[/], on one machine or more
+    torchrun --nproc-per-node 4 -m sidcap.cli train --batch 8
     """
     from sidcap.data_manifest.store import Store
     from sidcap.model import InputConfig, TrainConfig, read_state
@@ -218,8 +234,8 @@ def train(
         store, config, out, resume=resume, include=frozenset(include or ()), tensorboard=tensorboard
     )
     if report.interrupted:
-        console.print(f"stopped after {report.epochs} epochs; go on with: sidcap train --resume --out {out}{suffix}")
-        raise typer.Exit(INTERRUPTED)
+        go_on = f"sidcap train --resume --out {out}{suffix}"
+        raise StoppedError(f"stopped after {report.epochs} epochs; go on with: {go_on}")
     console.print(f"trained {report.epochs} epochs into {out}. Next: sidcap evaluate {out}{suffix}")
     if json:
         print_json(report)
@@ -275,7 +291,7 @@ def _progress() -> Iterator[Callable[[Event], None]]:
                     bar.update(task, completed=event.step, total=event.steps)
                 case EpochDone():
                     bar.update(task, description=_pace(event))
-                    if not console.is_terminal and event.epoch % max(1, event.epochs // 10) == 0:
+                    if not is_watched() and event.epoch % max(1, event.epochs // 10) == 0:
                         console.print(f"epoch {event.epoch} of {event.epochs}: {_pace(event)}")
                 case SampleWritten():
                     console.print(f"epoch {event.epoch}: {event.path}", soft_wrap=True)

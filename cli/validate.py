@@ -10,9 +10,16 @@ _MISSING_SHOWN = 20
 
 
 def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False) -> None:
-    """Check a dataset: its files' structure, every frame's checksum, and that every frame decodes.
+    """Check a dataset: structure, checksums, frames.
 
-    Ends with exit code 3 where something cannot be used.
+    Reads and decodes every file, and changes nothing. Ends with exit code 3
+    where something cannot be used.
+
+    [bold]The one in ./dataset[/]
+    sidcap validate
+
+    [bold]Another one, for a program[/]
+    sidcap validate --dataset /data/SID --json
     """
     import typer
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sidcap.cli.completion import scenes as scenes_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import (
-    INTERRUPTED,
     NOT_USABLE,
     complain,
     console,
@@ -23,7 +23,7 @@ from sidcap.cli.screen import (
     warn,
     without_c_chatter,
 )
-from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.errors import StoppedError, UsageError
 from sidcap.data_manifest.words import Verdict
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ _MANY_PAIRS = 200
 
 def verify_alignment(
     scene: Annotated[
-        list[int] | None, typer.Option(metavar="N", show_default="all", help="Scene to verify; repeat for more.")
+        list[int] | None,
+        typer.Option(
+            metavar="N", show_default="all", help="Scene to verify; repeat for more.", autocompletion=scenes_there
+        ),
     ] = None,
     tolerance: Annotated[
         float,
@@ -64,11 +67,22 @@ def verify_alignment(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Measure how far each short lies from its long, and judge: aligned, misaligned or undetermined.
+    """Measure each short against its long, and judge the pair.
 
-    The verdicts are written into the scene files. What was registered before is registered again only where files,
-    calibration or method have changed since. Ends with exit code 3 where a pair is not aligned and nobody decided on
-    it, where files are missing, and where a scene is incomplete.
+    Aligned, misaligned or undetermined: the verdict, the shift and its
+    uncertainty are written into the scene files. What was registered before is
+    registered again only where files, calibration or method have changed. Ends
+    with exit code 3 where a pair is not aligned and nobody decided on it, where
+    files are missing, and where a scene is incomplete.
+
+    [bold]Every scene[/]
+    sidcap verify-alignment
+
+    [bold]Two of them, more strictly[/]
+    sidcap verify-alignment --scene 3 --scene 7 --tolerance 0.3
+
+    [bold]On a Dask cluster[/]
+    sidcap verify-alignment --dask tcp://10.0.0.1:8786
     """
     from sidcap.data_manifest.store import Store
 
@@ -95,11 +109,10 @@ def verify_alignment(
     for error in dict.fromkeys(str(failure.error) for failure in failed):
         complain(error)
     if interrupted:
-        complain(
+        raise StoppedError(
             f"interrupted: {counted(len(scenes), 'scene')} of {len(scene_ids)} are written; "
             f"the same command{' without --again' if again else ''} goes on from there"
         )
-        raise typer.Exit(INTERRUPTED)
     if failed:
         raise typer.Exit(1)
     complete = all(scene.complete for scene in scenes) and not any(done.failed for done in verified)
@@ -149,12 +162,13 @@ def _workers(store: Store, scenes: int, jobs: int | None, dask: str | None) -> I
 
 def show_verdicts(scenes: list[Scene]) -> None:
     """One row a pair, the reasons for every one that is not `aligned`, and what was found in whole brackets."""
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table("frame", "ratio", "true", "measured", "shift px", "± px", "verdict")
+    headings = ("frame", "ratio", "true", "measured", "shift px", "± px", "verdict")
+    table = Table(*headings, box=SIMPLE, pad_edge=False, collapse_padding=True)
     for column in table.columns[1:-1]:
         column.justify = "right"
-    table.columns[0].no_wrap = table.columns[-1].no_wrap = True
     pairs = _pairs(scenes)
     many = len(pairs) > _MANY_PAIRS
     closing = {scene.closing.frame for scene in scenes if scene.closing}
@@ -202,13 +216,16 @@ def _pairs(scenes: Iterable[Scene]) -> list[Pair]:
 
 
 def _row(pair: Pair, *, again: bool) -> tuple[str, ...]:
+    from sidcap.curate.verdict import SYSTEMATIC_PX
+
     ratio, alignment = pair.ratio, pair.alignment
     measured = f"{ratio.measured:.1f}" if ratio.measured is not None else "-"
     ratios = (f"{ratio.nominal:g}", f"{ratio.true:.1f}", measured)
     if alignment is None or alignment.shift_px is None:
         shift = ("-", "-")
     else:
-        shift = (f"{math.hypot(*alignment.shift_px):.3f}", f"{alignment.sigma_px or 0:.3f}")
+        sigma_px = math.hypot(alignment.sigma_px or 0, SYSTEMATIC_PX)  # as the verdict has it
+        shift = (f"{math.hypot(*alignment.shift_px):.3f}", f"{sigma_px:.3f}")
     name = f"{Path(pair.frame).stem} again" if again else Path(pair.frame).stem
     colour = _COLOURS.get(pair.standing)
     return (name, *ratios, *shift, f"[{colour}]{pair.standing}[/]" if colour else pair.standing)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ParamSpec, TypeVar, cast
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -50,6 +51,12 @@ def _compiled(function: Callable[P, R]) -> Callable[P, R]:
         return cast(Callable[P, R], compiled(function, cache=True))
     except RuntimeError:  # neither beside this file nor in the user's cache can anything be kept
         return cast(Callable[P, R], compiled(function))
+
+
+def kept_in() -> Path | None:
+    """The folder in which compiled loops are kept from one process to the next; None where there is none to write."""
+    folder = cast(Any, _add).stats.cache_path
+    return None if folder is None else Path(folder)
 
 
 @_compiled

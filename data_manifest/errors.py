@@ -17,7 +17,8 @@
     ├── WorkersError            the processes, or the cluster, that do the work are not there
     ├── CalibrationError        darks and flats do not tell what is asked of them
     ├── WeightsError            a file of weights is absent, broken, or of another network
-    └── TrainingError           a run cannot start, continue or be judged
+    ├── TrainingError           a run cannot start, continue or be judged
+    └── StoppedError            somebody ended it with Ctrl-C; what was done is kept
 
 One tree for all wings, on the ground floor, so that the command line can turn any of them into one line.
 """
@@ -97,3 +98,9 @@ class WeightsError(SidcapError):
 
 class TrainingError(SidcapError):
     """A training run cannot start, continue or be judged."""
+
+
+class StoppedError(SidcapError):
+    """Somebody ended it with Ctrl-C. What was done until then is kept; the text says how it goes on."""
+
+    exit_code = 130  # as shells have it
