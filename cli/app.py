@@ -23,6 +23,7 @@ from sidcap.cli import (
     import_,
     import_weights,
     recover,
+    review,
     schema,
     shoot,
     shoot_darks,
@@ -95,6 +96,7 @@ app.add_typer(import_.app, name="import")
 app.add_typer(export.app, name="export")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("decide")(decide.decide)
+app.command("review")(review.review)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("study")(study.study)
