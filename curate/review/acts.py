@@ -13,6 +13,9 @@ from sidcap.data_manifest.errors import StaleError, UsageError
 from sidcap.data_manifest.schema import Decision, Pair, Record, Remark, Scene, Tag
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+MAX_SCENE = 29999
+"""The largest number a scene can have, as its record says."""
+
 PairKey = tuple[str, str]
 """Frame and reference: a short may be compared with more than one long."""
 
@@ -40,7 +43,7 @@ class Annotation(Record):
 class Undoable(Record):
     """What an act did and what there was before: all that is needed to take it back."""
 
-    scene: int
+    scene: Annotated[int, Field(ge=1, le=MAX_SCENE)]
     at_utc: AwareDatetime
     """When the act was done, by which it is found again."""
     decided: tuple[tuple[PairKey, Decision | None], ...] = ()

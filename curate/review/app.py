@@ -27,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from sidcap.curate.review import acts, drawings, facts
-from sidcap.curate.review.acts import Annotation, Judgement, Undoable
+from sidcap.curate.review.acts import MAX_SCENE, Annotation, Judgement, Undoable
 from sidcap.curate.review.cards import Card, Cards, card_of, label_of, shot_with
 from sidcap.curate.review.darkroom import Darkroom
 from sidcap.curate.review.pictures import Histogram, HistogramOf, Picture, Size, thumbnail_of
@@ -42,6 +42,8 @@ _HERE = Path(__file__).parent
 _LOOK_EVERY_S = 0.5
 _AT_ONCE = 2
 """Thumbnails under way at a time; more would keep a pair that somebody opens waiting."""
+_SIZES = {size.value: size for size in (Size.STAGE, Size.SMOOTH, Size.FULL)}
+"""Of the pictures of a pair."""
 _FOR_GOOD = {"Cache-Control": "private, max-age=31536000, immutable"}
 """For addresses that carry the key of what they show."""
 
@@ -169,9 +171,9 @@ class Review:
         scene = await self._scene_asked_for(request)
         pair = _pair_asked_for(request, scene)
         role, size = request.path_params["role"], request.path_params["size"]
-        if role not in ("long", "short") or size not in (Size.STAGE.value, Size.FULL.value):
+        if role not in ("long", "short") or size not in _SIZES:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        picture = _picture_of(scene, pair, role, Size(size))
+        picture = _picture_of(scene, pair, role, _SIZES[size])
         made = await self._darkroom.made(picture)
         current = request.query_params.get("v") == picture.key
         return FileResponse(made, headers=_FOR_GOOD if current else None)
@@ -210,11 +212,11 @@ class Review:
 
     async def _judge(self, request: Request) -> Response:
         asked = await _asked(request, Judgement)
-        return await self._acted(request.path_params["scene"], partial(acts.judge, request=asked))
+        return await self._acted(_number(request), partial(acts.judge, request=asked))
 
     async def _annotate(self, request: Request) -> Response:
         asked = await _asked(request, Annotation)
-        return await self._acted(request.path_params["scene"], partial(acts.annotate, request=asked))
+        return await self._acted(_number(request), partial(acts.annotate, request=asked))
 
     async def _undo(self, request: Request) -> Response:
         act = await _asked(request, Undoable)
@@ -240,11 +242,19 @@ class Review:
         )
 
     async def _scene_asked_for(self, request: Request) -> Scene:
-        return await run_in_threadpool(self._store.scene, request.path_params["scene"])
+        return await run_in_threadpool(self._store.scene, _number(request))
+
+
+def _number(request: Request) -> int:
+    """The scene that an address names, which can be any number of digits."""
+    scene: int = request.path_params["scene"]
+    if not 1 <= scene <= MAX_SCENE:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return scene
 
 
 def _pair_asked_for(request: Request, scene: Scene) -> Pair:
-    index = request.path_params["pair"]
+    index: int = request.path_params["pair"]
     if index >= len(scene.all_pairs):
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return scene.all_pairs[index]
@@ -291,7 +301,7 @@ def _addresses(scene: Scene, pair: Pair, index: int) -> dict[str, str]:
         f"{role}-{size.value}": f"/scenes/{scene.id}/pairs/{index}/{role}-{size.value}.jpg"
         f"?v={_picture_of(scene, pair, role, size).key}"
         for role in ("long", "short")
-        for size in (Size.STAGE, Size.FULL)
+        for size in _SIZES.values()
     }
 
 

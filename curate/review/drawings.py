@@ -133,7 +133,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class HistogramDrawing:
-    """A raw histogram: photosites over DN, both logarithmic."""
+    """A raw histogram: photosites a DN over DN, both logarithmic."""
 
     curves: tuple[Curve, ...]
     black: float
@@ -152,6 +152,8 @@ def histogram_drawing(histogram: Histogram) -> HistogramDrawing:
     edges = np.array(histogram.edges_dn)
     bins = len(edges) - 1
     counts = np.array(histogram.counts, np.float64)
+    share = counts[:, edges[1:] > histogram.white_dn].sum() / max(counts.sum(), 1.0)
+    counts /= np.maximum(np.diff(np.ceil(edges)), 1)  # a bin holds one DN or many
     top = math.log10(max(float(counts.max()), 10.0)) * 1.05
 
     def place(dn: float) -> float:
@@ -167,9 +169,8 @@ def histogram_drawing(histogram: Histogram) -> HistogramDrawing:
     above = (-100, 0, 100, 1000, 10000)
     ticks_x = tuple((place(histogram.black_dn + dn), f"{dn:+d}" if dn else "0") for dn in above)
     ticks_y = tuple((height(10.0**power), f"10{_SUPERSCRIPTS[power]}") for power in range(0, int(top) + 1, 2))
-    clipped = counts[:, edges[1:] > histogram.white_dn].sum() / max(counts.sum(), 1.0)
     return HistogramDrawing(
-        tuple(curves), place(histogram.black_dn), place(histogram.white_dn), ticks_x, ticks_y, f"{clipped:.2%}"
+        tuple(curves), place(histogram.black_dn), place(histogram.white_dn), ticks_x, ticks_y, f"{share:.2%}"
     )
 
 

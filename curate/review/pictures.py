@@ -1,9 +1,9 @@
 """What review shows of raw frames: pictures of a pair that are rendered alike, and histograms of the mosaic.
 
 Both frames of a pair go the same way: black subtracted, the short multiplied by the ratio of the exposures, the long's
-white balance, cut at white, camera to sRGB, the curve of BT.709. All of it before the curve is linear and keeps what
-noise made negative, so that a short that is reduced in size has the colours of its long; cut at black first, as raw
-converters do, its shadows would turn bright and magenta. What LibRaw has to develop (X-Trans) is cut.
+white balance, cut at white, camera to sRGB, the curve of BT.709. Pictures are reduced in size and smoothed before they
+are cut, so that a noisy short gets the colours of its long; cut at black first, as raw converters do, its shadows would
+turn bright and magenta. X-Trans is developed by LibRaw, which cuts first.
 
 The functions run in worker processes; what they make is JPEG and JSON in the dataset's cache.
 """
@@ -28,11 +28,14 @@ from sidcap.data_manifest.store import Store, write_atomic
 _METHOD = "review 1"
 """Part of every cached name: another rendering makes other files."""
 
-_BINS = 192
-_SOFT_DN = 16.0
+_SMOOTH_PX = 3.0
+"""Standard deviation of the Gaussian over which noise is averaged: ten times less of it."""
+
+_BINS = 160
+_SOFT_DN = 32.0
 """Histograms are linear to about this far around black, and logarithmic beyond."""
 
-_DEMOSAIC = {
+_DEMOSAIC: dict[tuple[int, ...], int] = {
     (0, 1, 3, 2): cv2.COLOR_BayerRGGB2RGB,
     (2, 3, 1, 0): cv2.COLOR_BayerBGGR2RGB,
     (1, 0, 2, 3): cv2.COLOR_BayerGRBG2RGB,
@@ -47,18 +50,20 @@ class Size(Enum):
 
     THUMBNAIL = "thumbnail"
     STAGE = "stage"
+    SMOOTH = "smooth"
+    """As large as the stage, with noise averaged away, so that structure is seen."""
     FULL = "full"
     """A pixel for every photosite."""
 
     @property
     def width_px(self) -> int | None:
         """None: as large as the frame."""
-        return {"thumbnail": 320, "stage": 1600, "full": None}[self.value]
+        return {"thumbnail": 320, "stage": 1600, "smooth": 1600, "full": None}[self.value]
 
     @property
     def quality(self) -> int:
         """Of the JPEG, 0 to 100."""
-        return {"thumbnail": 82, "stage": 92, "full": 95}[self.value]
+        return {"thumbnail": 82, "stage": 92, "smooth": 92, "full": 95}[self.value]
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class Histogram(Record):
     """How many photosites of each colour have which DN."""
 
     edges_dn: tuple[float, ...]
-    """Bounds of the bins, one more than there are bins; equal steps of asinh((DN - black) / 16)."""
+    """Bounds of the bins, one more than there are bins; equal steps of asinh((DN - black) / 32)."""
     counts: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
     """Of red, green and blue photosites."""
     black_dn: float
@@ -125,9 +130,8 @@ def make_picture(store: Store, picture: Picture, target: Path) -> None:
         rgb = _rendered(frame, picture, colours)
     else:
         black, white = picture.frame.levels
-        linear = develop_amplified(path, picture.ratio, black, white, white_balance=colours.white_balance)
-        rgb = (linear >> 8).astype(np.uint8)
-        rgb = _fitted(rgb, picture.size)
+        developed = develop_amplified(path, picture.ratio, black, white, white_balance=colours.white_balance)
+        rgb = _fitted((developed >> 8).astype(np.uint8), picture.size)
     options = [
         cv2.IMWRITE_JPEG_QUALITY,
         picture.size.quality,
@@ -143,16 +147,18 @@ def make_histogram(store: Store, histogram: HistogramOf, target: Path) -> None:
     frame = read_raw(store.path(histogram.frame.path))
     black, white = histogram.frame.levels
     black_dn = float(np.mean(black.per_plane_dn))
-    low, high = (np.arcsinh((dn - black_dn) / _SOFT_DN) for dn in (black_dn - 64 * _SOFT_DN, white.dn * 1.05))
+    low, high = (np.arcsinh((dn - black_dn) / _SOFT_DN) for dn in (black_dn - 16 * _SOFT_DN, white.dn * 1.05))
     edges = black_dn + _SOFT_DN * np.sinh(np.linspace(low, high, _BINS + 1))
     rows, columns = frame.cfa.shape
     counts = np.zeros((3, 65536), np.int64)
     for row in range(rows):
         for column in range(columns):
-            colour = min(frame.cfa[row, column], 3) % 3 if frame.cfa[row, column] != 3 else 1
-            counts[colour] += np.bincount(frame.mosaic[row::rows, column::columns].ravel(), minlength=65536)
+            counts[_colour(frame.cfa[row, column])] += np.bincount(
+                frame.mosaic[row::rows, column::columns].ravel(), minlength=65536
+            )
     binned = [np.histogram(np.arange(65536), edges, weights=count)[0].astype(int).tolist() for count in counts]
-    found = Histogram(edges_dn=edges.tolist(), counts=tuple(map(tuple, binned)), black_dn=black_dn, white_dn=white.dn)
+    red, green, blue = map(tuple, binned)
+    found = Histogram(edges_dn=edges.tolist(), counts=(red, green, blue), black_dn=black_dn, white_dn=white.dn)
     _write(target, found.model_dump_json().encode())
 
 
@@ -162,10 +168,11 @@ def _rendered(frame: RawFrame, picture: Picture, colours: Colours) -> NDArray[np
     signal = _signal(frame, black.per_plane_dn)
     signal *= np.float32(picture.ratio / (white.dn - np.mean(black.per_plane_dn)))
     rgb = _demosaiced(signal, frame.cfa) if picture.size is Size.FULL else _binned(signal, frame.cfa)
-    gains = np.array(colours.white_balance, np.float32)
-    rgb = np.minimum(rgb * (gains / gains.min()), 1, out=rgb)
     rgb = _fitted(rgb, picture.size)
-    return _curved(rgb @ colours.to_srgb.T)
+    if picture.size is Size.SMOOTH:
+        rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), _SMOOTH_PX), np.float32)
+    gains = np.array(colours.white_balance, np.float32)
+    return _curved(np.minimum(rgb * (gains / gains.min()), 1) @ colours.to_srgb.T)
 
 
 def _signal(frame: RawFrame, black_dn: tuple[float, ...]) -> NDArray[np.float32]:
@@ -184,8 +191,13 @@ def _binned(signal: NDArray[np.float32], cfa: NDArray[np.uint8]) -> NDArray[np.f
     planes = [signal[y : 2 * height : 2, x : 2 * width : 2] for y in (0, 1) for x in (0, 1)]
     by_colour: list[list[NDArray[np.float32]]] = [[], [], []]
     for plane, colour in zip(planes, cfa.flat, strict=True):
-        by_colour[1 if colour == 3 else int(colour)].append(plane)
-    return np.stack([sum(same) / len(same) for same in by_colour], axis=-1)
+        by_colour[_colour(colour)].append(plane)
+    return np.stack([np.mean(same, axis=0) for same in by_colour], axis=-1)
+
+
+def _colour(of_filter: np.uint8) -> int:
+    """0 R, 1 G, 2 B; LibRaw counts the second green of a Bayer filter as 3."""
+    return 1 if of_filter == 3 else int(of_filter)
 
 
 def _demosaiced(signal: NDArray[np.float32], cfa: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -209,7 +221,7 @@ def _curved(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """ITU-R BT.709, as LibRaw's default."""
     linear = np.clip(linear, 0, 1)
     curved = np.where(linear < 0.018, 4.5 * linear, 1.099 * np.power(linear, np.float32(0.45)) - 0.099)
-    return np.rint(curved * 255).astype(np.uint8)
+    return np.asarray(np.rint(curved * 255), np.uint8)
 
 
 def _write(target: Path, content: bytes) -> None:

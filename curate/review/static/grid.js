@@ -47,8 +47,8 @@ function draw(item, card) {
 }
 
 function badge(pair) {
-  const mark = element("span", `badge ${KIND[pair.standing] ?? ""}`, pair.by ? `${pair.label} ${pair.by}` : pair.label);
-  mark.title = pair.by ? `${pair.standing} by ${pair.by} (verdict: ${pair.verdict ?? "not verified"})` : pair.standing;
+  const mark = element("span", `badge ${KIND[pair.standing] ?? ""}`, [pair.label === "closing" ? "end" : pair.label, pair.by].join(" ").trim());
+  mark.title = `${pair.label}: ${pair.standing}${pair.by ? ` by ${pair.by} (verdict: ${pair.verdict ?? "not verified"})` : ""}`;
   return mark;
 }
 

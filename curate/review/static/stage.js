@@ -11,7 +11,8 @@ export class Stage {
     const names = ["slider", "rate", "brightness", "divider", "loupe", "loupe-words", "said-short", "said-long"];
     this.part = Object.fromEntries(names.map((name) => [name, document.getElementById(name)]));
     this.picture = { long: document.getElementById("long"), short: document.getElementById("short") };
-    this.button = Object.fromEntries(["compare", "blink", "flip", "loupe-on"].map((id) => [id, document.getElementById(id)]));
+    this.button = Object.fromEntries(["compare", "blink", "flip", "smooth", "loupe-on"].map((id) => [id, document.getElementById(id)]));
+    this.kind = sessionStorage.getItem("sidcap-smooth") === "on" ? "Smooth" : "Stage";
     this.mode = sessionStorage.getItem("sidcap-mode") ?? "compare";
     this.top = "long"; // which one is seen where only one is
     this.ev = Number(sessionStorage.getItem("sidcap-ev") ?? 0);
@@ -24,15 +25,21 @@ export class Stage {
 
   /** Loads both pictures and shows them together. */
   async load() {
-    for (const role of ["long", "short"]) this.picture[role].src = this.root.dataset[`${role}Stage`];
+    const developing = document.getElementById("developing");
+    developing.hidden = false;
+    this.root.setAttribute("aria-busy", "true");
+    this.button.smooth.setAttribute("aria-pressed", String(this.kind === "Smooth"));
+    const { long, short } = this.picture;
+    for (const role of ["long", "short"]) this.picture[role].src = this.root.dataset[role + this.kind];
     try {
-      await Promise.all([this.picture.long.decode(), this.picture.short.decode()]);
-      document.getElementById("developing").hidden = true;
+      await Promise.all([long.decode(), short.decode()]);
+      developing.hidden = true;
+      this.root.style.setProperty("--aspect", long.naturalWidth / long.naturalHeight);
       this.root.classList.add("ready");
     } catch {
-      const answer = await fetch(this.root.dataset.shortStage);
+      const answer = await fetch(short.src);
       alarm(answer.ok ? "The pictures cannot be shown: reload the page." : await answer.text());
-      document.getElementById("developing").textContent = "no picture";
+      developing.textContent = "no picture";
     }
     this.root.setAttribute("aria-busy", "false");
   }
@@ -42,6 +49,7 @@ export class Stage {
       c: () => this.set("compare"),
       b: () => this.set("blink"),
       x: () => this.flip(),
+      m: () => this.smooth(),
       l: () => this.toggleLoupe(),
       "+": () => this.brighten(0.5),
       "=": () => this.brighten(0.5),
@@ -54,6 +62,7 @@ export class Stage {
     this.button.compare.onclick = () => this.set("compare");
     this.button.blink.onclick = () => this.set("blink");
     this.button.flip.onclick = () => this.flip();
+    this.button.smooth.onclick = () => this.smooth();
     this.button["loupe-on"].onclick = () => this.toggleLoupe();
     document.getElementById("brighter").onclick = () => this.brighten(0.5);
     document.getElementById("darker").onclick = () => this.brighten(-0.5);
@@ -78,6 +87,12 @@ export class Stage {
   flip() {
     this.top = this.mode === "flip" && this.top === "long" ? "short" : this.mode === "flip" ? "long" : "short";
     this.set("flip");
+  }
+
+  smooth() {
+    this.kind = this.kind === "Smooth" ? "Stage" : "Smooth";
+    sessionStorage.setItem("sidcap-smooth", this.kind === "Smooth" ? "on" : "off");
+    return this.load();
   }
 
   drag(event) {
