@@ -15,6 +15,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not in
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make test installs it")
 Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
+expect.set_options(timeout=60_000)  # a busy machine must not fail a test
 
 
 @contextmanager

@@ -9,15 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import tiny_raw
 from textured_datasets import make_dataset
 
 from sidcap.curate import verify_scene
+from sidcap.data_manifest.schema import BlackLevel
 from sidcap.data_manifest.store import Store
 
 
 def reviewable(root: Path) -> Store:
     """Three scenes, of which 00001 is verified: a short that stood still, one that moved by 3 px, a closing long."""
     store = make_dataset(root, (1, 2, 10001), shorts=({}, {"shift_px": (3.0, 0.0)}))
+    black = BlackLevel(per_plane_dn=(tiny_raw.BLACK_DN,) * 4, source="file")
+    for scene_id in store.scene_ids():
+        store.change_scene(
+            scene_id, lambda scene: scene.replace(frames=tuple(one.replace(black=black) for one in scene.frames))
+        )
     verify_scene(store, 1)
     return store
 

@@ -239,7 +239,7 @@ def test_a_change_needs_the_origin_of_its_page(site: Site) -> None:
         "/scenes/0",
         "/scenes/1e3",
         f"/scenes/{'9' * 400}",
-        "/scenes/１",
+        "/scenes/%EF%BC%91",
         "/dataset.json",
         "/scenes/00001.json",
         "/.cache/review/cards.json",
@@ -350,15 +350,14 @@ def test_a_body_that_hides_its_size_is_not_read_either(site: Site) -> None:
     "lines",
     [
         "Host: 127.0.0.1:{port}\r\nHost: evil.example",
-        "",
-        "Host: 127.0.0.1:{port}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        "Accept: */*",
         "Host: 127.0.0.1:{port}\r\nContent-Length: -1",
         "Host : 127.0.0.1:{port}",
     ],
 )
 def test_a_malformed_request_is_refused(site: Site, lines: str) -> None:
     text = f"GET / HTTP/1.1\r\n{lines.format(port=site.port)}\r\nCookie: {site.cookie}\r\nConnection: close\r\n\r\n"
-    answer = site.raw(text.replace("\r\n\r\nCookie", "\r\nCookie").encode())
+    answer = site.raw(text.encode())
     assert answer.split(b" ")[1] in (b"400", b"403")
 
 

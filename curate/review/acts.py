@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from sidcap.data_manifest.errors import StaleError, UsageError
 from sidcap.data_manifest.schema import Decision, Pair, Record, Remark, Scene, Tag
@@ -16,6 +16,7 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 MAX_SCENE = 29999
 """The largest number a scene can have, as its record says."""
 
+Choice = Literal["accepted", "rejected", "withdrawn"]
 PairKey = tuple[str, str]
 """Frame and reference: a short may be compared with more than one long."""
 
@@ -26,30 +27,37 @@ class Judgement(Record):
     revision: str
     """Of the scene, as the person saw it."""
     pairs: Annotated[tuple[PairKey, ...], Field(min_length=1)]
-    choice: Literal["accepted", "rejected", "withdrawn"]
+    choice: Choice
     why: Words
 
 
-class Annotation(Record):
-    """A request: say something of a scene as a whole. What is None stays as it is."""
+class Saying(Record):
+    """A star, a note, tags of a scene as a whole; what is None is not spoken of."""
 
-    revision: str
-    """Of the scene, as the person saw it."""
     starred: bool | None = None
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000)] | None = None
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] | None = None
+
+
+class Annotation(Saying):
+    """A request: say something of a scene as a whole."""
+
+    revision: str
+    """Of the scene, as the person saw it."""
 
 
 class Undoable(Record):
     """What an act did and what there was before: all that is needed to take it back."""
 
     scene: Annotated[int, Field(ge=1, le=MAX_SCENE)]
-    at_utc: AwareDatetime
-    """When the act was done, by which it is found again."""
+    choice: Choice | None = None
+    """What was decided; None where nothing was."""
     decided: tuple[tuple[PairKey, Decision | None], ...] = ()
-    """Pairs that were decided, and the decision that held before."""
-    before: Annotation | None = None
-    """What the scene as a whole had before, of what was changed; its revision is empty."""
+    """The pairs it was decided about, and the decision that held before."""
+    said: Saying | None = None
+    """What was said of the scene as a whole; None where nothing was."""
+    before: Saying | None = None
+    """What that took the place of."""
 
 
 def revision(scene: Scene) -> str:
@@ -75,9 +83,8 @@ def judge(scene: Scene, request: Judgement, by: str, now: datetime) -> tuple[Sce
         raise UsageError(f"scene {scene.name} has no pair {min(unknown)[0]!r}: reload the page")
     decision = Decision(choice=request.choice, by=by, decided_utc=now, why=request.why)
     before = tuple((key, there[key].decision) for key in dict.fromkeys(request.pairs))
-    return scene.with_pairs(_deciding({key: decision for key, _ in before})), Undoable(
-        scene=scene.id, at_utc=now, decided=before
-    )
+    decided = scene.with_pairs(_deciding(dict.fromkeys(request.pairs, decision)))
+    return decided, Undoable(scene=scene.id, choice=request.choice, decided=before)
 
 
 def annotate(scene: Scene, request: Annotation, by: str, now: datetime) -> tuple[Scene, Undoable]:
@@ -88,17 +95,11 @@ def annotate(scene: Scene, request: Annotation, by: str, now: datetime) -> tuple
         UsageError: nothing was asked for.
     """
     _must_be_current(scene, request.revision)
-    if request.starred is None and request.note is None and request.tags is None:
+    said = Saying(starred=request.starred, note=request.note, tags=request.tags)
+    if not _parts(said):
         raise UsageError("nothing to write: give a star, a note or tags")
-    tags = None if request.tags is None else tuple(dict.fromkeys(request.tags))
-    remark = Remark(by=by, made_utc=now, starred=request.starred, note=request.note, tags=tags)
-    before = Annotation(
-        revision="",
-        starred=None if remark.starred is None else scene.starred,
-        note=None if remark.note is None else scene.note,
-        tags=None if remark.tags is None else scene.tags,
-    )
-    return _remarked(scene, remark), Undoable(scene=scene.id, at_utc=now, before=before)
+    before = Saying(**{name: getattr(scene, name) for name in _parts(said)})
+    return _remarked(scene, said, by, now), Undoable(scene=scene.id, said=said, before=before)
 
 
 def undo(scene: Scene, act: Undoable, by: str, now: datetime) -> Scene:
@@ -109,20 +110,29 @@ def undo(scene: Scene, act: Undoable, by: str, now: datetime) -> Scene:
     """
     there = {key_of(pair): pair for pair in scene.all_pairs}
     for key, _ in act.decided:
-        if key not in there or not there[key].decisions or there[key].decisions[-1].decided_utc != act.at_utc:
+        if key not in there or not _holds(there[key], act.choice, by):
             raise StaleError(f"scene {scene.name} was decided again since: nothing is undone")
     undone = scene.with_pairs(_deciding({key: _again(before, by, now) for key, before in act.decided}))
-    if act.before is None:
+    if act.said is None or act.before is None:
         return undone
-    if not scene.remarks or scene.remarks[-1].made_utc != act.at_utc:
+    if any(getattr(scene, name) != value for name, value in _parts(act.said).items()):
         raise StaleError(f"scene {scene.name} was changed again since: nothing is undone")
-    back = Remark(by=by, made_utc=now, starred=act.before.starred, note=act.before.note, tags=act.before.tags)
-    return _remarked(undone, back)
+    return _remarked(undone, act.before, by, now)
 
 
 def _must_be_current(scene: Scene, seen: str) -> None:
     if revision(scene) != seen:
         raise StaleError(f"scene {scene.name} was changed since you saw it: look again, then decide")
+
+
+def _holds(pair: Pair, choice: Choice | None, by: str) -> bool:
+    """Whether what a person chose is still the last word on a pair."""
+    return bool(pair.decisions) and (pair.decisions[-1].choice, pair.decisions[-1].by) == (choice, by)
+
+
+def _parts(said: Saying) -> dict[str, Any]:
+    """What is spoken of, by the names of the scene's fields."""
+    return {name: value for name in ("starred", "note", "tags") if (value := getattr(said, name)) is not None}
 
 
 def _deciding(decisions: dict[PairKey, Decision]) -> Callable[[Pair], Pair]:
@@ -141,6 +151,6 @@ def _again(before: Decision | None, by: str, now: datetime) -> Decision:
     return Decision(choice=before.choice, by=by, decided_utc=now, why=why)
 
 
-def _remarked(scene: Scene, remark: Remark) -> Scene:
-    said = {name: value for name in ("starred", "note", "tags") if (value := getattr(remark, name)) is not None}
-    return scene.replace(**said, remarks=(*scene.remarks, remark))
+def _remarked(scene: Scene, said: Saying, by: str, now: datetime) -> Scene:
+    parts = _parts(said)
+    return scene.replace(**parts, remarks=(*scene.remarks, Remark(by=by, made_utc=now, **parts)))

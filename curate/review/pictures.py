@@ -204,7 +204,7 @@ def _demosaiced(signal: NDArray[np.float32], cfa: NDArray[np.uint8]) -> NDArray[
     """(H, W, 3): bilinear, which invents nothing."""
     numbers = np.clip(signal * np.float32(_SPAN) + np.float32(_PEDESTAL), 0, 65535).astype(np.uint16)
     rgb = cv2.demosaicing(numbers, _DEMOSAIC[tuple(int(colour) for colour in cfa.flat)])
-    return (rgb.astype(np.float32) - np.float32(_PEDESTAL)) / np.float32(_SPAN)
+    return np.asarray((rgb.astype(np.float32) - np.float32(_PEDESTAL)) / np.float32(_SPAN))
 
 
 def _fitted(rgb: NDArray[Any], size: Size) -> NDArray[Any]:
