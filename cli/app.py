@@ -24,6 +24,7 @@ from sidcap.cli import (
     import_,
     import_weights,
     recover,
+    review,
     schema,
     shoot,
     shoot_darks,
@@ -117,6 +118,7 @@ app.add_typer(camera.app, name="camera", rich_help_panel=_SHOOT)
 app.command("calibrate", rich_help_panel=_CURATE)(calibrate.calibrate)
 app.command("verify-alignment", rich_help_panel=_CURATE)(verify_alignment.verify_alignment)
 app.command("decide", rich_help_panel=_CURATE)(decide.decide)
+app.command("review", rich_help_panel=_CURATE)(review.review)
 app.command("validate", rich_help_panel=_CURATE)(validate.validate)
 
 app.command("train", rich_help_panel=_TRAIN)(train.train)
