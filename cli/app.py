@@ -22,6 +22,7 @@ from sidcap.cli import (
     export_model,
     import_,
     import_weights,
+    live,
     recover,
     schema,
     shoot,
@@ -89,6 +90,7 @@ app.command("shoot")(shoot.shoot)
 app.command("shoot-darks")(shoot_darks.shoot_darks)
 app.command("shoot-flats")(shoot_flats.shoot_flats)
 app.command("calibrate")(calibrate.calibrate)
+app.command("live")(live.live)
 app.command("recover")(recover.recover)
 app.add_typer(camera.app, name="camera")
 app.add_typer(import_.app, name="import")

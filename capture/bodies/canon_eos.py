@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import ClassVar
 
-from sidcap.capture.bodies.body import Check, Keep
+from sidcap.capture.bodies.body import Check, FocusStep, Keep
 from sidcap.capture.bodies.custom_functions import MIRROR_LOCKUP, single_value, with_single_value
 from sidcap.capture.bodies.generic import GenericBody, Wanted
 from sidcap.capture.camera import Camera
@@ -35,6 +35,8 @@ _BUTTON = "eosremoterelease"
 _PRESS = ("Press Full MF", "Press Full")
 """Half and full press at once, without autofocus: in libgphoto2 2.5.34, and before it (config.c)."""
 _LET_GO = ("Release", "Release Full")
+_FOCUS_DRIVE = "manualfocusdrive"
+_FOCUS_MODE = "focusmode"
 
 
 class CanonEos(GenericBody):
@@ -171,6 +173,18 @@ class CanonEos(GenericBody):
     def _live_view_is_on(self) -> bool:
         """libgphoto2's ``viewfinder`` knows only of what it switched on itself, in this connection."""
         return "PC" in (self.camera.find(_LIVE_VIEW_OUTPUT) or "")
+
+    # The focus: Canon's lenses are moved over the cable in live view only, with the switch on AF (EDSDK).
+
+    def focus_refusal(self) -> str:
+        if self.camera.find(_FOCUS_DRIVE) is None:
+            return f"{self.model} does not move its lens over the cable: turn the focus ring"
+        if self.camera.find(_FOCUS_MODE) == "Manual":
+            return "the lens is on MF: turn its ring, or switch it to AF for these buttons"
+        return ""
+
+    def move_focus(self, step: FocusStep) -> None:
+        self.camera.send(_FOCUS_DRIVE, step.capitalize())
 
     def _mirror_waits(self) -> bool:
         return self.camera.find(_LOCKUP_STATUS) == _WAITS_FOR_SECOND_PRESS
