@@ -17,7 +17,7 @@ from sidcap.cli.connection import LOOPBACK, SIMULATED, CameraOption, simulated_c
 from sidcap.cli.gear import Gear
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption
 from sidcap.cli.order import Book, Destination, Wish, must_be_finite, parse_long, parse_ratios
-from sidcap.cli.screen import console, warn, without_c_chatter
+from sidcap.cli.screen import console, ended_like_ctrl_c, warn, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.words import Release, Split
@@ -104,7 +104,7 @@ def live(
     must_be_finite("--settle", settle)
     wish = None if iso is None else Wish(iso, parse_ratios(ratios), parse_long(long), 1, release, settle)
     gear = Gear(dataset, camera, sensor or Sensor.FULL, light or 0.0, time_scale or 1.0)
-    with without_c_chatter(), _simulated(gear) as simulated:
+    with ended_like_ctrl_c(), without_c_chatter(), _simulated(gear) as simulated:
         from sidcap.capture import Tether
         from sidcap.capture.journal import Journal
         from sidcap.capture.live import LiveView, live_app

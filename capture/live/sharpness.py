@@ -28,10 +28,12 @@ _SIGMA_PX = 1.0
 _KERNEL_PX = 7
 _DARKEST = 1.0
 """Mean brightness of 255 below which nothing can be said."""
-_NEIGHBOURHOOD_PX = 7
-_PEAKING_CONTRAST = 0.25
-"""Relative contrast of an edge that counts as in focus. A guess, made on pictures of the simulated camera."""
-_MORE_SIGNAL_THAN_NOISE = 0.5
+_EDGE_PX, _NOISE_PX, _LIGHT_PX = 3, 7, 31
+"""Sides of the neighbourhoods in which an edge, the noise around it, and the light there are told."""
+_PEAKING_CONTRAST = 0.15
+"""Fine detail, over the light around it, of an edge that counts as in focus. A guess, made on simulated pictures."""
+_MOSTLY_SIGNAL = 0.6
+"""How much of the detail must be the same in both pictures."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,13 @@ def sharpness(before: Plane, now: Plane, brightness: Plane) -> float | None:
 
 def edges_in_focus(before: Plane, now: Plane, brightness: Plane) -> NDArray[np.bool_]:
     """Where the picture has contrast as fine as it can be, and that is not noise."""
-    size = (_NEIGHBOURHOOD_PX, _NEIGHBOURHOOD_PX)
-    common = cv2.boxFilter(before * now, cv2.CV_32F, size)
-    energy = cv2.boxFilter(now * now, cv2.CV_32F, size)
-    contrast = _PEAKING_CONTRAST * (cv2.boxFilter(brightness, cv2.CV_32F, size) + np.float32(_DARKEST))
-    return np.asarray((common > contrast * contrast) & (common > _MORE_SIGNAL_THAN_NOISE * energy))
+    product = before * now
+    energy = _mean((before * before + now * now) / 2, _NOISE_PX)
+    light = (_mean(brightness, _LIGHT_PX) + brightness.mean()) / 2
+    is_fine = _mean(product, _EDGE_PX) > np.square(_PEAKING_CONTRAST * light)
+    return np.asarray(is_fine & (_mean(product, _NOISE_PX) > _MOSTLY_SIGNAL * energy))
+
+
+def _mean(plane: Plane, side_px: int) -> Plane:
+    """Of each pixel's neighbourhood."""
+    return np.asarray(cv2.boxFilter(plane, cv2.CV_32F, (side_px, side_px)), np.float32)

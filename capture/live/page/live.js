@@ -38,9 +38,8 @@ function watch() {
 }
 
 function showVeil(text) {
-  const veil = find("veil");
-  veil.hidden = !text;
-  if (veil.textContent !== text) veil.textContent = text;
+  find("veil").hidden = !text;
+  if (find("veil-text").textContent !== text) find("veil-text").textContent = text;
 }
 
 function showStage() {
@@ -52,7 +51,6 @@ function showStage() {
 }
 
 function veilText() {
-  if (status.phase === "shooting") return status.bracket ? bracketTitle() : status.text;
   if (status.phase !== "live" || status.text) return status.text;
   const silentMs = performance.now() - newestPicture.atMs;
   return silentMs > SILENT_AFTER_MS && !document.hidden ? "no new picture: the camera is busy, or silent" : "";
@@ -68,6 +66,7 @@ function showZoom() {
     `scale(${times}) translate(${100 * (half - centre.x)}%, ${100 * (half - centre.y)}%)`;
   find("magnifier").setAttribute("aria-pressed", String(times > 1));
   find("magnifier-name").textContent = times > 1 ? `${times}×` : "off";
+  find("hint").textContent = times > 1 ? "drag to move the picture" : "drag a box over what is to be sharp";
 }
 
 function magnify() {
@@ -181,18 +180,21 @@ function drawHistory(canvas, points) {
 }
 
 function showExposure() {
-  const settings = Object.entries(status.camera.settings).map(([name, value]) => {
-    const shown = document.createElement("span");
-    const bold = document.createElement("b");
-    bold.textContent = name === "aperture" ? `f/${value}` : value;
-    shown.append(`${name} `, bold);
-    return shown;
-  });
-  replaceIfChanged(find("settings"), settings);
+  const settings = status.camera.settings;
+  const first = ["shutter", "aperture", "ISO"].filter((name) => name in settings);
+  const names = [...first, ...Object.keys(settings).filter((name) => !first.includes(name))];
+  replaceIfChanged(find("settings"), names.map((name) => setting(name, settings[name], first.includes(name))));
   if (!status.look) return;
   drawHistogram(find("histogram"), status.look.histogram);
   find("black").textContent = `black ${percent(status.look.black_share)}`;
   find("white").textContent = `white ${percent(status.look.white_share)}`;
+}
+
+function setting(name, value, isLarge) {
+  const units = { aperture: `f/${value}`, shutter: /^[0-9./]+$/.test(value) ? `${value} s` : value };
+  const shown = element("span", "", isLarge ? "large" : "quiet");
+  shown.append(`${name} `, element("b", units[name] ?? value));
+  return shown;
 }
 
 function drawHistogram(canvas, channels) {
@@ -202,7 +204,7 @@ function drawHistogram(canvas, channels) {
   const highest = Math.max(...channels.flat(), 1);
   const step = canvas.width / channels[0].length;
   channels.forEach((counts, channel) => {
-    pen.fillStyle = ["#c8443a", "#3f9a4a", "#4468d0"][channel];
+    pen.fillStyle = ["#7a2c26", "#286632", "#2c4494"][channel];
     counts.forEach((count, index) => {
       const height = canvas.height * Math.sqrt(count / highest); // the root: a few bright lamps show beside much night
       pen.fillRect(index * step, canvas.height - height, step, height);
@@ -223,6 +225,9 @@ function showCamera() {
     button.disabled = status.phase !== "live" || camera.focus_refusal !== "";
   }
   find("switch").hidden = !status.has_lens_switch;
+  for (const button of document.querySelectorAll("[data-switch]")) {
+    button.setAttribute("aria-pressed", String((button.dataset.switch === "mf") === (camera.settings.focus === "Manual")));
+  }
   find("rate").textContent = status.phase === "live" ? `${status.frames_per_s.toFixed(1)} pictures a second` : "";
 }
 
@@ -234,6 +239,8 @@ function showScene() {
   find("confirm-plan").textContent = status.plan.join(" · ");
   find("shoot").disabled = status.phase !== "live" || status.shoot_refusal !== "";
   showLine("shoot-refusal", refusal);
+  const place = find(status.phase === "shooting" ? "veil" : "last-bracket");
+  if (find("bracket").parentElement !== place) place.append(find("bracket"));
   find("bracket").hidden = !status.bracket;
   if (status.bracket) showBracket(status.bracket);
 }
@@ -243,7 +250,7 @@ function showBracket(bracket) {
   find("bracket-left").textContent = bracket.outcome === "running" ? timeLeft(bracket) : "";
   find("bracket-bar").max = bracket.shots.length;
   find("bracket-bar").value = bracket.done;
-  find("bracket-text").textContent = bracket.text;
+  showLine("bracket-text", bracket.text);
   find("stop").hidden = status.phase !== "shooting";
   replaceIfChanged(find("shots"), bracket.shots.map(shotRow));
   replaceIfChanged(find("notes"), bracket.notes.map((note) => element("li", note)));
