@@ -24,6 +24,7 @@ from sidcap.cli import (
     import_weights,
     live,
     recover,
+    review,
     schema,
     shoot,
     shoot_darks,
@@ -97,6 +98,7 @@ app.add_typer(import_.app, name="import")
 app.add_typer(export.app, name="export")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("decide")(decide.decide)
+app.command("review")(review.review)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("study")(study.study)

@@ -3,7 +3,8 @@
     SidcapError                 something a person can act on; the message says what to do
     ├── UsageError              the command or call was wrong: nothing was tried
     ├── ManifestError           a dataset's files contradict the schema or themselves
-    │   └── NewerSchemaError    written by a newer sidcap
+    │   ├── NewerSchemaError    written by a newer sidcap
+    │   └── StaleError          somebody changed it since it was read
     ├── RawError                a raw file cannot be read, or is not what is needed
     ├── CameraError             the camera, as far as the wire tells
     │   ├── CameraNotFoundError nothing answers
@@ -42,6 +43,10 @@ class ManifestError(SidcapError):
 
 class NewerSchemaError(ManifestError):
     """The file was written by a newer sidcap than this one."""
+
+
+class StaleError(ManifestError):
+    """Somebody changed the scene since it was read; nothing was written over what they did."""
 
 
 class RawError(SidcapError):

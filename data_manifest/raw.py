@@ -41,6 +41,11 @@ DEVELOPMENT: dict[str, Any] = {
 _WHITE_6D = dict.fromkeys((100, 200, 400, 800, 1600, 3200, 4000, 6400, 8000, 12800, 16000, 25600), 15283.0)
 _WHITE_6D |= dict.fromkeys((160, 320, 640, 1250, 2500, 5000, 10000, 20000), 13225.0)
 
+_XYZ_OF_SRGB = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+"""IEC 61966-2-1, D65."""
+
 _RAF = b"FUJIFILMCCD-RAW"
 
 _MASK_GUARD_COLUMNS = 4
@@ -135,10 +140,18 @@ def develop(path: Path) -> NDArray[np.uint16]:
         return _developed(raw, path, _white(raw, read_exif(path)))
 
 
-def develop_amplified(path: Path, ratio: float, black: BlackLevel, white: WhiteLevel) -> NDArray[np.uint16]:
+def develop_amplified(
+    path: Path,
+    ratio: float,
+    black: BlackLevel,
+    white: WhiteLevel,
+    *,
+    white_balance: tuple[float, float, float] | None = None,
+) -> NDArray[np.uint16]:
     """(H, W, 3) uint16 sRGB: the mosaic's signal times ``ratio``, cut at ``white``, then developed as in `develop`.
 
-    What a short exposure looks like when nothing but its brightness is changed, with no knowledge of the long one.
+    What a short exposure looks like when nothing but its brightness is changed, with no knowledge of the long one;
+    but for ``white_balance``, gains of R, G, B that may be another frame's, so that the two look alike.
     RawError as in `read_raw`, and where the black level is that of another colour filter array.
     """
     with _opened(path) as raw:
@@ -154,7 +167,36 @@ def develop_amplified(path: Path, ratio: float, black: BlackLevel, white: WhiteL
             site = np.s_[plane // columns :: rows, plane % columns :: columns]
             signal = (visible[site].astype(np.float32) - black_dn) * ratio
             visible[site] = np.clip(np.rint(signal + own_black_dn[plane]), 0, white.dn)
-        return _developed(raw, path, white)
+        if white_balance is None:
+            return _developed(raw, path, white)
+        red, green, blue = white_balance
+        return _developed(raw, path, white, use_camera_wb=False, user_wb=[red, green, blue, green])
+
+
+@dataclass(frozen=True)
+class Colours:
+    """How a file's numbers become colours."""
+
+    white_balance: tuple[float, float, float]
+    """As-shot gains of R, G, B, green = 1."""
+    to_srgb: NDArray[np.float32]
+    """(3, 3): from white-balanced camera RGB to linear sRGB; its rows sum up to 1. From LibRaw's table of cameras; the
+    identity where that does not know the camera."""
+
+
+def read_colours(path: Path) -> Colours:
+    """What LibRaw knows of a file's colours. RawError where it cannot open the file."""
+    with _opened(path) as raw:
+        return Colours(_white_balance(raw), _to_srgb(np.asarray(raw.rgb_xyz_matrix, np.float64)[:3]))
+
+
+def _to_srgb(camera_of_xyz: NDArray[np.float64]) -> NDArray[np.float32]:
+    """As dcraw's ``cam_xyz_coeff``, which LibRaw develops with."""
+    camera_of_srgb = camera_of_xyz @ _XYZ_OF_SRGB
+    white = camera_of_srgb.sum(axis=1, keepdims=True)
+    if not (white > 0).all():
+        return np.eye(3, dtype=np.float32)
+    return np.linalg.inv(camera_of_srgb / white).astype(np.float32)
 
 
 def read_exif(path: Path) -> Exif:
@@ -221,9 +263,9 @@ def _opened(path: Path) -> rawpy.RawPy:
         ) from error
 
 
-def _developed(raw: rawpy.RawPy, path: Path, white: WhiteLevel) -> NDArray[np.uint16]:
+def _developed(raw: rawpy.RawPy, path: Path, white: WhiteLevel, **settings: Any) -> NDArray[np.uint16]:
     try:
-        rgb = raw.postprocess(**DEVELOPMENT, user_sat=round(white.dn))
+        rgb = raw.postprocess(**DEVELOPMENT | settings, user_sat=round(white.dn))
     except rawpy.LibRawError as error:
         raise RawError(f"{path}: LibRaw cannot develop it ({_text(error)})") from error
     return rgb.view(np.uint16)

@@ -27,7 +27,7 @@ from pydantic import (
 from sidcap.data_manifest.errors import ManifestError
 from sidcap.data_manifest.words import SPLIT_OF_DIGIT, Release, Split, Verdict
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the files this sidcap writes. Older ones are migrated on load, newer ones refused."""
 
 
@@ -341,6 +341,25 @@ class Pair(Record):
         return self.standing in ("accepted", Verdict.ALIGNED)
 
 
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40, pattern=r"^[^,\n]+$")]
+"""A word or two by which scenes are found again: ``indoors``, ``shoot again``."""
+
+
+class Remark(Record):
+    """What a person said of a scene as a whole, and when; only what that changed is not None."""
+
+    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    """Who."""
+    made_utc: AwareDatetime
+    """When."""
+    starred: bool | None = None
+    """Whether the scene is a favourite from now on."""
+    note: str | None = None
+    """The scene's note from now on."""
+    tags: tuple[Tag, ...] | None = None
+    """The scene's tags from now on."""
+
+
 class Scene(Record):
     """One static composition: its bracket, its pairs, their verdicts. One file; the truth."""
 
@@ -362,6 +381,12 @@ class Scene(Record):
     """What was shot and then shot again: a bracket in which something moved, a frame that did not fit."""
     note: str = ""
     """A person's words about the scene."""
+    starred: bool = False
+    """Whether the scene is somebody's favourite."""
+    tags: tuple[Tag, ...] = ()
+    """By which the scene is found again."""
+    remarks: tuple[Remark, ...] = ()
+    """How `starred`, `note` and `tags` came about in ``sidcap review``: who changed them and when, in that order."""
     findings: tuple[str, ...] = ()
     """What ``sidcap verify-alignment`` noticed about the bracket as a whole: flicker, drift."""
 

@@ -43,6 +43,7 @@ MAPS_FOLDER = "calibration/maps"
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda document: document,  # 2 adds discarded frames, cards and darks, each with a default
     2: lambda document: document,  # 3 adds imported frames, decisions and what calibration found, each with a default
+    3: lambda document: document,  # 4 adds stars, tags and remarks, each with a default
 }
 """Schema version -> the function that lifts a document of that version to the next one."""
 
@@ -312,16 +313,17 @@ def _to_json(record: Record) -> bytes:
 
 def _load(path: Path, kind: type[R]) -> R:
     try:
-        document = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        document = json.loads(content)
     except OSError as error:
         raise ManifestError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise ManifestError(f"{path} is not JSON ({error}): restore it from a copy") from error
     if not isinstance(document, dict):
         raise ManifestError(f"{path} does not hold a JSON object: restore it from a copy")
-    document = _migrated(document, path)
+    migrated = _migrated(document, path)
     try:
-        return kind.model_validate_json(json.dumps(document))
+        return kind.model_validate_json(content if migrated is document else json.dumps(migrated))
     except ValidationError as error:
         raise ManifestError(f"{path}: {_first_fault(error)}") from error
 

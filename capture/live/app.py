@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -146,7 +146,7 @@ async def _mjpeg(view: LiveView, *, edges: bool) -> AsyncIterator[bytes]:
             yield head.encode() + jpeg + f"\r\n--{_BOUNDARY}\r\n".encode()
 
 
-async def _events(view: LiveView, besides: Mapping[str, bool]) -> AsyncIterator[bytes]:
+async def _events(view: LiveView, besides: dict[str, bool]) -> AsyncIterator[bytes]:
     number = -1
     while True:
         number, status = await view.status.after(number)

@@ -79,17 +79,14 @@ class Progress:
                 return self._at_work(event, plan)
             case EventKind.FRAME:
                 return self._found(event)
-            case EventKind.AGAIN if event.index is None:
-                return Progress.of(self.scene, self.split, plan)._noted(event.text, self.notes)
             case EventKind.AGAIN:
-                anew = Progress.of(self.scene, self.split, plan).shots[event.index]
-                return replace(self, shots=_with(self.shots, event.index, anew))._noted(event.text, self.notes)
+                return self._again(event.index, plan)._noted(event.text)
             case EventKind.UNUSABLE:
-                return replace(self, outcome="unusable")._noted(event.text, self.notes)
+                return replace(self, outcome="unusable")._noted(event.text)
             case EventKind.COMPLETE:
                 return self._complete()
             case _:
-                return self._noted(event.text, self.notes)
+                return self._noted(event.text)
 
     def ended(self, outcome: Outcome, text: str) -> Progress:
         """Over, otherwise than by its last frame."""
@@ -119,8 +116,14 @@ class Progress:
         shot = replace(self.shots[event.index], doing="", counts=True, found=found, left_s=0.0)
         return replace(self, shots=_with(self.shots, event.index, shot))
 
-    def _noted(self, text: str, before: tuple[str, ...]) -> Progress:
-        return replace(self, notes=(*before, text)[-_MOST_NOTES:] if text else before)
+    def _again(self, index: int | None, plan: BracketPlan) -> Progress:
+        """One shot, or all of them, as before the first."""
+        anew = Progress.of(self.scene, self.split, plan).shots
+        shots = anew if index is None else _with(self.shots, index, anew[index])
+        return replace(self, shots=shots, outcome="running")
+
+    def _noted(self, text: str) -> Progress:
+        return replace(self, notes=(*self.notes, text)[-_MOST_NOTES:]) if text else self
 
 
 def _with(shots: tuple[ShotProgress, ...], index: int, shot: ShotProgress) -> tuple[ShotProgress, ...]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,12 +80,12 @@ def sharpness(before: Plane, now: Plane, brightness: Plane) -> float | None:
 def edges_in_focus(before: Plane, now: Plane, brightness: Plane) -> NDArray[np.bool_]:
     """Where the picture has contrast as fine as it can be, and that is not noise."""
     product = before * now
-    energy = _mean((before * before + now * now) / 2, _NOISE_PX)
-    light = (_mean(brightness, _LIGHT_PX) + brightness.mean()) / 2
+    energy = _mean((np.square(before) + np.square(now)) / 2, _NOISE_PX)
+    light = (_mean(brightness, _LIGHT_PX) + np.float32(brightness.mean())) / 2
     is_fine = _mean(product, _EDGE_PX) > np.square(_PEAKING_CONTRAST * light)
     return np.asarray(is_fine & (_mean(product, _NOISE_PX) > _MOSTLY_SIGNAL * energy))
 
 
-def _mean(plane: Plane, side_px: int) -> Plane:
+def _mean(plane: NDArray[np.floating[Any]], side_px: int) -> Plane:
     """Of each pixel's neighbourhood."""
     return np.asarray(cv2.boxFilter(plane, cv2.CV_32F, (side_px, side_px)), np.float32)

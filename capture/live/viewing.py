@@ -53,8 +53,9 @@ Wish = Callable[[], None]
 class Shooting(Protocol):
     """What *shoot this scene* does: as ``sidcap shoot``, with a connection of its own."""
 
-    split: Split
-    """For which a scene is, where nobody says otherwise."""
+    @property
+    def split(self) -> Split:
+        """What a scene is for, where nobody says otherwise."""
 
     def plan(self, tether: Tether) -> BracketPlan:
         """The bracket that this camera would shoot. UsageError where it can shoot none like it."""

@@ -223,7 +223,7 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
 
 
 class _Answer:
-    """An ASGI ``send`` that puts the guard's headers on every response, and knows whether one was begun and not ended."""
+    """An ASGI ``send`` that puts the guard's headers on every response, and knows whether one is unfinished."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
