@@ -14,7 +14,7 @@ from sidcap.capture.simulated import SimulatedCamera
 from sidcap.data_manifest.store import Store
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 TIME_SCALE = "40"
 
@@ -62,10 +62,9 @@ def test_what_is_in_focus_is_drawn_red_and_a_dragged_box_is_measured_in_every_wi
 ) -> None:
     with opened(chrome, live.address) as page, opened(chrome, live.address) as other:
         wait_until(page, "status.frames > 2")
-        before = page.locator("#picture").evaluate(RED_SHARE)
+        before = red_share(page, above=0.0)
         page.keyboard.press("p")
-        page.wait_for_timeout(1500)
-        assert page.locator("#picture").evaluate(RED_SHARE) > before + 0.01
+        red_share(page, above=before + 0.01)
         area = page.locator("#zoomed").bounding_box()
         assert area is not None
         page.mouse.move(area["x"] + 0.1 * area["width"], area["y"] + 0.2 * area["height"])
@@ -79,9 +78,20 @@ def test_what_is_in_focus_is_drawn_red_and_a_dragged_box_is_measured_in_every_wi
         assert page.locator("#lines line").count() == 4
 
 
-RED_SHARE = """img => {
+def red_share(page: Page, *, above: float) -> float:
+    """Of the picture that is shown, once it is ``above``."""
+    for _ in range(600):
+        share = float(page.locator("#picture").evaluate(_RED_SHARE))
+        if share > above:
+            return share
+        page.wait_for_timeout(100)
+    pytest.fail(f"never more than {above:.3f} of the picture was red")
+
+
+_RED_SHARE = """img => {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [img.naturalWidth, img.naturalHeight];
+  if (!canvas.width) return 0;
   const pen = canvas.getContext("2d");
   pen.drawImage(img, 0, 0);
   const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
@@ -183,3 +193,20 @@ def test_without_the_token_nothing_is_served(live: LiveProcess) -> None:
         assert status("GET", path) == 403
     for path in ("/shoot", "/focus/near%201", "/box", "/stop", "/lens/af"):
         assert status("POST", path) == 403
+
+
+def test_the_camera_itself_magnifies_what_is_in_the_box(
+    chrome: Browser, camera: SimulatedCamera, live: LiveProcess
+) -> None:
+    with opened(chrome, live.address) as page:
+        wait_until(page, "status.frames > 2 && status.camera.magnifications.length > 0")
+        page.keyboard.press("z")
+        wait_until(page, "status.phase === 'live' && status.magnified === 5 && status.look.sharpness !== null")
+        asked = next(received for received in camera.operations if received.name == "EOS_ZoomPosition")
+        assert asked.params[:2] == (2189, 1459)  # the corner of a fifth of the picture, around its middle
+        magnified = page.evaluate("status.history.length === 0 ? status.look.sharpness : status.history.at(-1).whole")
+        page.keyboard.press("Shift+ArrowRight")  # too little to see in the whole picture
+        wait_until(page, f"status.look.sharpness < {0.9 * magnified}")
+        for times in (10, 1):
+            page.keyboard.press("z")
+            wait_until(page, f"status.magnified === {times}")

@@ -129,6 +129,12 @@ class Body(Protocol):
     def end_live_view(self) -> None:
         """Switch live view off where it is on; the mirror goes down."""
 
+    def magnifications(self) -> tuple[int, ...]:
+        """How many times the camera itself can magnify a part of live view; empty where it cannot."""
+
+    def magnify(self, times: int, centre: tuple[float, float]) -> None:
+        """Magnify the part of live view around ``centre``, fractions of width and height; 1 shows the whole again."""
+
     def focus_refusal(self) -> str:
         """Why the focus cannot be moved over the cable, and what to do, one line; empty where it can."""
 

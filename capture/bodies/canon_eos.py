@@ -37,6 +37,11 @@ _PRESS = ("Press Full MF", "Press Full")
 _LET_GO = ("Release", "Release Full")
 _FOCUS_DRIVE = "manualfocusdrive"
 _FOCUS_MODE = "focusmode"
+_ZOOM, _ZOOM_CORNER = "eoszoom", "eoszoomposition"
+_MAGNIFICATIONS = (5, 10)
+_LIVE_VIEW_SIZES = MappingProxyType({"Canon EOS 6D": (5472, 3648)})
+"""In which pixels a body counts the corner of the magnified part: those of its pictures. Belief. Without a size, the
+body magnifies where its own frame stands."""
 
 
 class CanonEos(GenericBody):
@@ -173,6 +178,18 @@ class CanonEos(GenericBody):
     def _live_view_is_on(self) -> bool:
         """libgphoto2's ``viewfinder`` knows only of what it switched on itself, in this connection."""
         return "PC" in (self.camera.find(_LIVE_VIEW_OUTPUT) or "")
+
+    # Live view, magnified.
+
+    def magnifications(self) -> tuple[int, ...]:
+        return _MAGNIFICATIONS if self.camera.find(_ZOOM) is not None else ()
+
+    def magnify(self, times: int, centre: tuple[float, float]) -> None:
+        size = _LIVE_VIEW_SIZES.get(self.model)
+        if size is not None and times > 1:
+            corner = (max(0, round((at - 0.5 / times) * side)) for at, side in zip(centre, size, strict=True))
+            self.camera.send(_ZOOM_CORNER, ",".join(str(px) for px in corner))
+        self.camera.send(_ZOOM, str(times))
 
     # The focus: Canon's lenses are moved over the cable in live view only, with the switch on AF (EDSDK).
 

@@ -222,6 +222,12 @@ class GenericBody:
         if self._live_view_is_on():
             self.camera.send(_VIEWFINDER, "0")
 
+    def magnifications(self) -> tuple[int, ...]:
+        return ()
+
+    def magnify(self, times: int, centre: tuple[float, float]) -> None:  # noqa: ARG002 (bodies that can)
+        raise SettingError(f"{self.model} does not magnify its live view over the cable: use the magnifier of the page")
+
     def focus_refusal(self) -> str:
         return f"sidcap moves the focus of Canon EOS lenses only, not of {self.model}: turn the ring"
 

@@ -4,6 +4,7 @@ GET  /                the page
 GET  /stream          the pictures (MJPEG); /stream?edges=1 with what is in focus drawn in
 GET  /status          what is going on, as server-sent events
 POST /focus/{step}    near 1 ... far 3
+POST /magnify         by the camera itself: {"times", "x", "y"}, around a place in fractions of the picture
 POST /box             where sharpness counts: {"left", "top", "width", "height"}, fractions of the picture
 POST /shoot           shoot this scene: {"split": "train"}
 POST /stop            end the bracket
@@ -59,6 +60,7 @@ def live_app(view: LiveView, switch_lens: Callable[[LensSwitch], None] | None = 
             Route("/stream", pages.stream),
             Route("/status", pages.status),
             Route("/focus/{step}", pages.focus, methods=["POST"]),
+            Route("/magnify", pages.magnify, methods=["POST"]),
             Route("/box", pages.box, methods=["POST"]),
             Route("/shoot", pages.shoot, methods=["POST"]),
             Route("/stop", pages.stop, methods=["POST"]),
@@ -88,6 +90,18 @@ class _Pages:
         except ValueError:
             return _refused(f"no such step: {', '.join(FocusStep)}")
         self.view.move_focus(step)
+        return _taken()
+
+    async def magnify(self, request: Request) -> Response:
+        try:
+            fields = await request.json()
+            times, centre = int(fields["times"]), (float(fields["x"]), float(fields["y"]))
+        except (KeyError, TypeError, ValueError):
+            return _refused("times, and the centre as x and y")
+        offered = (1, *self.view.status.value.camera.magnifications)
+        if times not in offered or not all(0 <= at <= 1 for at in centre):
+            return _refused(f"this camera magnifies {', '.join(map(str, offered))} times, within the picture")
+        self.view.magnify(times, centre)
         return _taken()
 
     async def box(self, request: Request) -> Response:

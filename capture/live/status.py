@@ -12,6 +12,7 @@ from sidcap.capture.live.progress import Progress
 from sidcap.capture.live.sharpness import Box
 
 MIDDLE = Box(0.4, 0.4, 0.2, 0.2)
+WHOLE = Box(0, 0, 1, 1)
 
 
 class Phase(StrEnum):
@@ -38,6 +39,8 @@ class CameraState:
     card: str = ""
     warnings: tuple[str, ...] = ()
     """What runs out, or is wrong, one line each."""
+    magnifications: tuple[int, ...] = ()
+    """How many times the camera itself magnifies a part of the picture; empty where it does not."""
     focus_refusal: str = ""
     """Why the focus cannot be moved over the cable; empty where it can."""
 
@@ -65,6 +68,10 @@ class Status:
     frames_per_s: float = 0.0
     look: Look | None = None
     box: Box = MIDDLE
+    magnified: int = 1
+    """How many times the camera magnifies the picture now; then sharpness is that of all that is shown."""
+    centre: tuple[float, float] = (0.5, 0.5)
+    """What it magnifies, in fractions of the whole picture."""
     history: tuple[Sharpness, ...] = ()
     best: float | None = None
     """The sharpest that the box was since it was put there."""

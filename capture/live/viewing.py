@@ -24,7 +24,7 @@ from sidcap.capture.live.latest import Latest
 from sidcap.capture.live.looking import Look, Picture
 from sidcap.capture.live.progress import Progress
 from sidcap.capture.live.sharpness import Box
-from sidcap.capture.live.status import CameraState, Phase, Sharpness, Status
+from sidcap.capture.live.status import WHOLE, CameraState, Phase, Sharpness, Status
 from sidcap.capture.plan import BracketPlan
 from sidcap.capture.session import Event, Watcher
 from sidcap.capture.tether import Tether
@@ -117,6 +117,10 @@ class LiveView:
         """Where sharpness counts."""
         self._wishes.put(lambda: self._tell(box=box, best=None, history=()))
 
+    def magnify(self, times: int, centre: tuple[float, float]) -> None:
+        """Let the camera itself magnify a part of the picture; 1 shows the whole again."""
+        self._wishes.put(lambda: self._magnify(times, centre))
+
     def look_again(self) -> None:
         """Something was changed at the camera by hand."""
         self._wishes.put(self._ask_soon)
@@ -191,7 +195,8 @@ class LiveView:
         self.pictures.put(jpeg)
         if self._viewers["edges"]:
             self.edges.put(self._picture.with_edges())
-        self._tell_of(self._picture.look(self.status.value.box))
+        status = self.status.value
+        self._tell_of(self._picture.look(status.box if status.magnified == 1 else WHOLE))
 
     def _tell_of(self, look: Look) -> None:
         status, at_s = self.status.value, self._arrived_s[-1] - self._began_s
@@ -221,16 +226,29 @@ class LiveView:
         self._tell(phase=Phase.PAUSED, text="paused: nobody watches, so the sensor is off and cools")
 
     def _forget_pictures(self) -> None:
-        """The next picture is not to be compared with one from before an interruption."""
+        """The next picture is not to be compared with one from before an interruption; and it is a whole one."""
         self._picture, self._jpeg = None, b""
         self._arrived_s.clear()
+        if self.status.value.magnified != 1:
+            self._tell(magnified=1, best=None, history=())
 
     def _move_focus(self, step: FocusStep) -> None:
+        self._tried(lambda: self._tether.body.move_focus(step))
+
+    def _magnify(self, times: int, centre: tuple[float, float]) -> None:
+        if self._tried(lambda: self._tether.body.magnify(times, centre)):
+            self._picture = None
+            self._tell(magnified=times, centre=centre, best=None, history=())
+
+    def _tried(self, act: Callable[[], None]) -> bool:
+        """Whether the camera did it; where it refuses, the page is told why."""
         try:
-            self._tether.body.move_focus(step)
+            act()
         except SettingError as error:
             self._tell(text=str(error))
             self._ask_soon()
+            return False
+        return True
 
     # The camera's state.
 
@@ -251,6 +269,7 @@ class LiveView:
                 battery=battery,
                 card=card,
                 warnings=tuple(str(check) for check in supplies if check.state != "ok"),
+                magnifications=body.magnifications(),
                 focus_refusal=body.focus_refusal(),
             ),
             shoot_refusal=self._refusal("; ".join(str(one) for one in checks.values() if one.state == "problem")),

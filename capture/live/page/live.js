@@ -66,7 +66,6 @@ function showZoom() {
     `scale(${times}) translate(${100 * (half - centre.x)}%, ${100 * (half - centre.y)}%)`;
   find("magnifier").setAttribute("aria-pressed", String(times > 1));
   find("magnifier-name").textContent = times > 1 ? `${times}×` : "off";
-  find("hint").textContent = times > 1 ? "drag to move the picture" : "drag a box over what is to be sharp";
 }
 
 function magnify() {
@@ -75,6 +74,13 @@ function magnify() {
   }
   magnification = (magnification + 1) % MAGNIFICATIONS.length;
   showZoom();
+}
+
+function cameraZoom() {
+  const offered = [1, ...status.camera.magnifications];
+  const box = status.box;
+  const [x, y] = status.magnified > 1 ? status.centre : [box.left + box.width / 2, box.top + box.height / 2];
+  wish("/magnify", { times: offered[(offered.indexOf(status.magnified) + 1) % offered.length], x, y });
 }
 
 function togglePeaking() {
@@ -123,16 +129,22 @@ function goOnDragging(event) {
       y: drag.centre.y - (event.clientY - drag.clientY) / area.height,
     };
     showZoom();
-  } else {
+  } else if (status.magnified === 1) {
     showBox(boxBetween(drag.from, place(event)));
   }
 }
 
 function endDrag(event) {
   if (!drag) return;
-  const box = boxBetween(drag.from, place(event));
+  const to = place(event);
+  const { from } = drag;
+  const box = boxBetween(from, to);
   drag = null;
-  if (MAGNIFICATIONS[magnification] === 1 && box.width > 0.01 && box.height > 0.01) wish("/box", box);
+  if (MAGNIFICATIONS[magnification] === 1 && status.magnified > 1) {
+    const [x, y] = status.centre;
+    const times = status.magnified;
+    wish("/magnify", { times, x: clamp(x + (from.x - to.x) / times, 0, 1), y: clamp(y + (from.y - to.y) / times, 0, 1) });
+  } else if (MAGNIFICATIONS[magnification] === 1 && box.width > 0.01 && box.height > 0.01) wish("/box", box);
 }
 
 function boxBetween(from, to) {
@@ -228,6 +240,11 @@ function showCamera() {
   for (const button of document.querySelectorAll("[data-switch]")) {
     button.setAttribute("aria-pressed", String((button.dataset.switch === "mf") === (camera.settings.focus === "Manual")));
   }
+  find("camera-zoom").hidden = camera.magnifications.length === 0;
+  find("camera-zoom").disabled = status.phase !== "live";
+  find("camera-zoom").setAttribute("aria-pressed", String(status.magnified > 1));
+  find("zoom-name").textContent = status.magnified > 1 ? `${status.magnified}×` : "off";
+  find("box").toggleAttribute("hidden", status.magnified > 1);
   find("rate").textContent = status.phase === "live" ? `${status.frames_per_s.toFixed(1)} pictures a second` : "";
 }
 
@@ -315,6 +332,8 @@ function replaceIfChanged(parent, children) {
 function show() {
   showStage();
   if (!drag) showBox(status.box);
+  const moves = status.magnified > 1 || MAGNIFICATIONS[magnification] > 1;
+  find("hint").textContent = moves ? "drag to move the picture" : "drag a box over what is to be sharp";
   showSharpness();
   showCamera();
   showExposure();
@@ -346,7 +365,7 @@ function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || find("confirm").open) return;
   if (event.target.closest("select, input, textarea")) return;
   const step = STEPS[event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key];
-  const act = step ? () => moveFocus(step) : { g: nextLines, p: togglePeaking, m: magnify, r: startOver, n: toggleNight, " ": askToShoot }[event.key];
+  const act = step ? () => moveFocus(step) : { g: nextLines, p: togglePeaking, m: magnify, r: startOver, n: toggleNight, z: () => find("camera-zoom").click(), " ": askToShoot }[event.key];
   if (!act) return;
   event.preventDefault();
   if (!event.repeat || step) act();
@@ -356,7 +375,7 @@ function begin() {
   const clicks = {
     peaking: togglePeaking, grid: nextLines, magnifier: magnify, reset: startOver, night: toggleNight,
     shoot: askToShoot, "confirm-shoot": shoot, "confirm-cancel": () => find("confirm").close(),
-    stop: () => wish("/stop"),
+    stop: () => wish("/stop"), "camera-zoom": cameraZoom,
   };
   for (const [id, act] of Object.entries(clicks)) find(id).addEventListener("click", act);
   for (const button of document.querySelectorAll("[data-step]")) {
