@@ -39,6 +39,7 @@ class LiveProcess:
     process: subprocess.Popen[str]
     address: str
     """To open, with the token."""
+    dataset: Path
 
     def end(self) -> int:
         """As Ctrl-C does; gives the exit code."""
@@ -58,7 +59,7 @@ def live_process(folder: Path, *options: str) -> Iterator[LiveProcess]:
             said = process.stderr.readline()
             address = re.search(r"http://\S+", said)
             assert address, said + process.stderr.read()
-            running = LiveProcess(process, address[0])
+            running = LiveProcess(process, address[0], folder / "dataset")
             yield running
             if process.poll() is None:
                 assert running.end() == 0

@@ -62,6 +62,8 @@ class Status:
     phase: Phase = Phase.STARTING
     text: str = "connecting"
     """What is going on, or what to do, in words."""
+    notice: str = ""
+    """What the last wish came to, where it failed; stays until the next wish."""
     camera: CameraState = CameraState()
     frames: int = 0
     """Pictures of live view until now."""

@@ -38,7 +38,7 @@ _STATE_EVERY_S = 3.0
 _PAUSED_STATE_EVERY_S = 10.0
 """The same while paused; it also keeps the camera from falling asleep, and finds out that it is gone."""
 _TRY_AGAIN_S = 1.0
-_PATIENCE_S = 5.0
+_PATIENCE_S = 3.0
 """How long a camera that says busy is asked for a picture before the page is told."""
 _WISH_WAIT_S = 0.1
 _HISTORY_EVERY_S = 0.25
@@ -161,6 +161,7 @@ class LiveView:
         """One wish, or one picture, or a rest."""
         wish = self._next_wish(wait_s=0.0 if self._is_watched else _WISH_WAIT_S)
         if wish is not None:
+            self._tell(notice="")
             wish()
         elif self._is_watched:
             self._show()
@@ -245,7 +246,7 @@ class LiveView:
         try:
             act()
         except SettingError as error:
-            self._tell(text=str(error))
+            self._tell(notice=str(error))
             self._ask_soon()
             return False
         return True
@@ -358,9 +359,9 @@ class LiveView:
         try:
             self._shooting.shoot(split, *self._watchers(split))
         except StoppedError as error:
-            self._tell(bracket=self._ended("stopped", str(error)), text=str(error))
+            self._tell(bracket=self._ended("stopped", str(error)))
         except (SidcapError, OSError) as error:
-            self._tell(bracket=self._ended("failed", str(error)), text=str(error))
+            self._tell(bracket=self._ended("failed", str(error)), notice=str(error))
         self._drop_wishes()
         self._tether.open_again()
         self._take_up()

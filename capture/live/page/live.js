@@ -231,7 +231,7 @@ function showCamera() {
   find("lens").textContent = camera.lens && `· ${camera.lens}`;
   find("battery").textContent = camera.battery || "not told";
   find("card").textContent = camera.card || "not told";
-  showLine("warnings", camera.warnings.join("\n"));
+  showLine("warnings", [status.notice, ...camera.warnings].filter(Boolean).join("\n"));
   showLine("focus-refusal", camera.focus_refusal);
   for (const button of document.querySelectorAll("[data-step]")) {
     button.disabled = status.phase !== "live" || camera.focus_refusal !== "";
