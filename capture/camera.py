@@ -217,6 +217,14 @@ class Camera:
             self._announced.append(CardFile(data.folder, data.name))
         return int(kind)
 
+    def preview(self, patience_s: float = _BUSY_PATIENCE_S) -> bytes:
+        """One picture of live view, a JPEG; switches live view on. `Body.end_live_view` switches it off.
+
+        CameraBusyError where none comes within ``patience_s``, SettingError where the camera has no live view.
+        """
+        picture = self._call(lambda: self._camera.capture_preview(), patience_s)
+        return bytes(picture.get_data_and_size())
+
     def files(self) -> tuple[CardFile, ...]:
         """Every image on the card or cards, by path.
 
@@ -274,11 +282,11 @@ class Camera:
         except SettingError as error:
             raise SettingError(f"this camera has no setting {name!r}") from error
 
-    def _call(self, request: Callable[[], T]) -> T:
+    def _call(self, request: Callable[[], T], patience_s: float = _BUSY_PATIENCE_S) -> T:
         """Do one request; ask a busy camera again, and turn libgphoto2's numbers into the errors of the tree."""
         if self._is_closed:  # libgphoto2 would connect again, silently
             raise CameraLostError("the connection to the camera is closed")
-        deadline = time.monotonic() + _BUSY_PATIENCE_S
+        deadline = time.monotonic() + patience_s
         pause_s = _BUSY_FIRST_PAUSE_S
         while True:
             try:

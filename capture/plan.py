@@ -14,7 +14,7 @@ from sidcap.data_manifest.words import Release
 _SAME_EXPOSURE = 0.01
 MAX_OF_ONE_EXPOSURE = 99
 """A SID file name counts the frames of one exposure with two digits."""
-_FETCH_S = 4.0
+FETCH_S = 4.0
 """Guess for writing a frame to the card and fetching it, used for the total time shown before shooting."""
 
 
@@ -65,7 +65,7 @@ class BracketPlan(Record):
     @property
     def duration_s(self) -> float:
         """Expected time from the first press to the last file, seconds; the time to fetch a frame is a guess."""
-        return sum(shot.true_s + self.settle_s + _FETCH_S for shot in self.shots)
+        return sum(shot.true_s + self.settle_s + FETCH_S for shot in self.shots)
 
     @property
     def notes(self) -> tuple[str, ...]:

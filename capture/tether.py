@@ -100,7 +100,7 @@ class Tether:
         deadline, pause_s, told = time.monotonic() + patience_s, _FIRST_PAUSE_S, ""
         while True:
             try:
-                self._open_same()
+                self.open_again()
             except CameraError as error:
                 if time.monotonic() + pause_s > deadline:
                     raise
@@ -148,8 +148,11 @@ class Tether:
         if camera is not None:
             camera.close()
 
-    def _open_same(self) -> None:
-        """Connect to the camera that was connected before: on USB it comes back under another address."""
+    def open_again(self) -> None:
+        """Connect to the camera that was connected before: on USB it comes back under another address.
+
+        CameraError where it does not answer, or another one does.
+        """
         ports: list[str | None] = [self.port]
         if self.port is None or self.port.startswith("usb"):
             ports = [found.port for found in detect()] or ports

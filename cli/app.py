@@ -23,6 +23,7 @@ from sidcap.cli import (
     export_model,
     import_,
     import_weights,
+    live,
     recover,
     review,
     schema,
@@ -110,6 +111,7 @@ _SHOOT, _CURATE, _TRAIN = "Shoot", "Curate: can it be trained on?", "Train and j
 _SHARE, _HELP = "Share with others", "Find your way"
 
 app.command("shoot", rich_help_panel=_SHOOT)(shoot.shoot)
+app.command("live", rich_help_panel=_SHOOT)(live.live)
 app.command("shoot-darks", rich_help_panel=_SHOOT)(shoot_darks.shoot_darks)
 app.command("shoot-flats", rich_help_panel=_SHOOT)(shoot_flats.shoot_flats)
 app.command("recover", rich_help_panel=_SHOOT)(recover.recover)

@@ -73,15 +73,21 @@ class Gear:
             yield log
 
     @contextmanager
-    def session(self, tether: Tether, log: EventLog | None, screen: BracketScreen) -> Iterator[Session]:
-        """An open session with this camera; the dataset is made where there is none. The camera ends as it was."""
+    def session(
+        self, tether: Tether, log: EventLog | None, screen: BracketScreen, *others: Callable[[Event], None]
+    ) -> Iterator[Session]:
+        """An open session with this camera; the dataset is made where there is none. The camera ends as it was.
+
+        ``others`` are told of every event, too.
+        """
         from sidcap.capture import Clock, Diligence, Inspector, Session
         from sidcap.capture.hooks import Hooks
         from sidcap.cli.comparison import compare
         from sidcap.data_manifest.store import Store
 
         store = Store.create(self.dataset)
-        watchers: list[Callable[[Event], None]] = [screen.watch, Hooks(store, self.on_frame, self.on_scene).watch]
+        hooks = Hooks(store, self.on_frame, self.on_scene)
+        watchers: list[Callable[[Event], None]] = [screen.watch, hooks.watch, *others]
         if log is not None:
             watchers.insert(0, log.watch)
 

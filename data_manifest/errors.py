@@ -12,6 +12,7 @@
     │   ├── CameraLostError     the connection is gone; a new one is needed
     │   └── SettingError        it refused a setting, or has no such setting
     ├── HookError               a command of the user's, run by a session, failed
+    ├── StoppedError            somebody who watches a session ended it
     ├── DiskFullError           no room for the frames to come
     ├── InspectionError         a frame cannot be looked into while the session goes on
     ├── RegistrationError       two frames cannot be compared
@@ -75,6 +76,10 @@ class SettingError(CameraError):
 
 class HookError(SidcapError):
     """A command that the user gave a session failed; the session ended there."""
+
+
+class StoppedError(SidcapError):
+    """Somebody who watches a session ended it; what was shot stays, and can be resumed."""
 
 
 class DiskFullError(SidcapError):

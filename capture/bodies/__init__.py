@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sidcap.capture.bodies.body import Body, Check, Keep
+from sidcap.capture.bodies.body import Body, Check, FocusStep, Keep
 from sidcap.capture.bodies.canon_eos import CanonEos
 from sidcap.capture.bodies.generic import GenericBody
 from sidcap.capture.bodies.nikon import Nikon
 from sidcap.capture.bodies.sony import Sony
 from sidcap.capture.camera import Camera
 
-__all__ = ["Body", "Check", "Keep", "body_of"]
+__all__ = ["Body", "Check", "FocusStep", "Keep", "body_of"]
 
 
 def body_of(camera: Camera) -> Body:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, Protocol
 
 from sidcap.capture.clock import Clock
@@ -29,6 +30,17 @@ class Check:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.found}; {self.remedy}" if self.remedy else f"{self.name}: {self.found}"
+
+
+class FocusStep(StrEnum):
+    """One move of the focus over the cable: which way, and how far. How far each goes is the lens's own affair."""
+
+    NEAR_SMALL = "near 1"
+    NEAR_MEDIUM = "near 2"
+    NEAR_LARGE = "near 3"
+    FAR_SMALL = "far 1"
+    FAR_MEDIUM = "far 2"
+    FAR_LARGE = "far 3"
 
 
 class Body(Protocol):
@@ -113,3 +125,18 @@ class Body(Protocol):
 
         CameraError where the mirror stays up.
         """
+
+    def end_live_view(self) -> None:
+        """Switch live view off where it is on; the mirror goes down."""
+
+    def magnifications(self) -> tuple[int, ...]:
+        """How many times the camera itself can magnify a part of live view; empty where it cannot."""
+
+    def magnify(self, times: int, centre: tuple[float, float]) -> None:
+        """Magnify the part of live view around ``centre``, fractions of width and height; 1 shows the whole again."""
+
+    def focus_refusal(self) -> str:
+        """Why the focus cannot be moved over the cable, and what to do, one line; empty where it can."""
+
+    def move_focus(self, step: FocusStep) -> None:
+        """Move the focus, in live view. SettingError where the camera refuses."""

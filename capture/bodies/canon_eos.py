@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import ClassVar
 
-from sidcap.capture.bodies.body import Check, Keep
+from sidcap.capture.bodies.body import Check, FocusStep, Keep
 from sidcap.capture.bodies.custom_functions import MIRROR_LOCKUP, single_value, with_single_value
 from sidcap.capture.bodies.generic import GenericBody, Wanted
 from sidcap.capture.camera import Camera
@@ -35,6 +35,13 @@ _BUTTON = "eosremoterelease"
 _PRESS = ("Press Full MF", "Press Full")
 """Half and full press at once, without autofocus: in libgphoto2 2.5.34, and before it (config.c)."""
 _LET_GO = ("Release", "Release Full")
+_FOCUS_DRIVE = "manualfocusdrive"
+_FOCUS_MODE = "focusmode"
+_ZOOM, _ZOOM_CORNER = "eoszoom", "eoszoomposition"
+_MAGNIFICATIONS = (5, 10)
+_LIVE_VIEW_SIZES = MappingProxyType({"Canon EOS 6D": (5472, 3648)})
+"""In which pixels a body counts the corner of the magnified part: those of its pictures. Belief. Without a size, the
+body magnifies where its own frame stands."""
 
 
 class CanonEos(GenericBody):
@@ -171,6 +178,30 @@ class CanonEos(GenericBody):
     def _live_view_is_on(self) -> bool:
         """libgphoto2's ``viewfinder`` knows only of what it switched on itself, in this connection."""
         return "PC" in (self.camera.find(_LIVE_VIEW_OUTPUT) or "")
+
+    # Live view, magnified.
+
+    def magnifications(self) -> tuple[int, ...]:
+        return _MAGNIFICATIONS if self.camera.find(_ZOOM) is not None else ()
+
+    def magnify(self, times: int, centre: tuple[float, float]) -> None:
+        size = _LIVE_VIEW_SIZES.get(self.model)
+        if size is not None and times > 1:
+            corner = (max(0, round((at - 0.5 / times) * side)) for at, side in zip(centre, size, strict=True))
+            self.camera.send(_ZOOM_CORNER, ",".join(str(px) for px in corner))
+        self.camera.send(_ZOOM, str(times))
+
+    # The focus: Canon's lenses are moved over the cable in live view only, with the switch on AF (EDSDK).
+
+    def focus_refusal(self) -> str:
+        if self.camera.find(_FOCUS_DRIVE) is None:
+            return f"{self.model} does not move its lens over the cable: turn the focus ring"
+        if self.camera.find(_FOCUS_MODE) == "Manual":
+            return "the lens is on MF: turn its ring, or switch it to AF for these buttons"
+        return ""
+
+    def move_focus(self, step: FocusStep) -> None:
+        self.camera.send(_FOCUS_DRIVE, step.capitalize())
 
     def _mirror_waits(self) -> bool:
         return self.camera.find(_LOCKUP_STATUS) == _WAITS_FOR_SECOND_PRESS

@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import ClassVar
 
-from sidcap.capture.bodies.body import Check, CheckState, Keep
+from sidcap.capture.bodies.body import Check, CheckState, FocusStep, Keep
 from sidcap.capture.camera import Camera
 from sidcap.capture.clock import Clock
 from sidcap.capture.disk import RAW_SIZE_BYTES
@@ -216,8 +216,23 @@ class GenericBody:
             self.camera.send(_BULB, "0")
 
     def lower_mirror(self) -> None:
+        self.end_live_view()
+
+    def end_live_view(self) -> None:
         if self._live_view_is_on():
             self.camera.send(_VIEWFINDER, "0")
+
+    def magnifications(self) -> tuple[int, ...]:
+        return ()
+
+    def magnify(self, times: int, centre: tuple[float, float]) -> None:  # noqa: ARG002 (bodies that can)
+        raise SettingError(f"{self.model} does not magnify its live view over the cable: use the magnifier of the page")
+
+    def focus_refusal(self) -> str:
+        return f"sidcap moves the focus of Canon EOS lenses only, not of {self.model}: turn the ring"
+
+    def move_focus(self, step: FocusStep) -> None:  # noqa: ARG002 (bodies that can)
+        raise SettingError(self.focus_refusal())
 
     def _live_view_is_on(self) -> bool:
         return self.camera.find(_VIEWFINDER) == "1"

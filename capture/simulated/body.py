@@ -343,6 +343,19 @@ class Body:
             return None
         return self._viewfinder.picture(self.scene, self._clock.now_s())
 
+    def magnify(self, times: int) -> ResponseCode:
+        """Shows a part of the picture larger, 5 or 10 times, or with 1 the whole; only in live view."""
+        if self._mirror.position is not MirrorPosition.LIVE_VIEW:
+            return ResponseCode.EOS_OperationRefused
+        return ResponseCode.OK if self._viewfinder.magnify(times) else ResponseCode.InvalidParameter
+
+    def move_magnifier(self, left: int, top: int) -> ResponseCode:
+        """Where the magnified part begins, in pixels of the sensor; only in live view."""
+        if self._mirror.position is not MirrorPosition.LIVE_VIEW:
+            return ResponseCode.EOS_OperationRefused
+        self._viewfinder.move_magnifier(left, top)
+        return ResponseCode.OK
+
     def _follow_live_view(self) -> None:
         live = self.state.number(PropertyCode.EVFOutputDevice) != 0 and self.state.number(PropertyCode.EVFMode) == 1
         now_s = self._clock.now_s()
@@ -352,3 +365,4 @@ class Body:
         elif not live and self._mirror.position is MirrorPosition.LIVE_VIEW:
             self._heat.switch(Activity.IDLE, at_s=now_s)
             self._mirror.move(MirrorPosition.DOWN, at_s=now_s)
+            self._viewfinder.magnify(1)

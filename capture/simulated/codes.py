@@ -54,6 +54,8 @@ class OperationCode(IntEnum):
     EOS_GetViewFinderData = 0x9153
     EOS_DoAf = 0x9154
     EOS_DriveLens = 0x9155
+    EOS_Zoom = 0x9158
+    EOS_ZoomPosition = 0x9159
     EOS_AfCancel = 0x9160
     MTP_GetObjectPropsSupported = 0x9801
 

@@ -25,6 +25,7 @@ from sidcap.capture.simulated.sensor import (
     FULL_SENSOR,
     SMALL_SENSOR,
     FixedPattern,
+    Geometry,
     SensorParameters,
     aperture_scaling,
     expose,
@@ -126,7 +127,7 @@ class FrameMaker:
         self._scene: tuple[SceneChoice, Scene] | None = None
         self._image: tuple[Hashable, NDArray[np.float32]] | None = None
         self._frame: tuple[Shot, NDArray[np.uint16]] | None = None
-        self._live: tuple[SceneChoice, Scene] | None = None
+        self._live: tuple[SceneChoice, Geometry, Scene] | None = None
 
     def make(self, shot: Shot) -> bytes:
         """The whole CR2 file of ``shot``."""
@@ -137,13 +138,21 @@ class FrameMaker:
         return cr2.jpeg(self._raw(shot), self._geometry, self._shooting(shot), size_px)
 
     def live_view(
-        self, scene: SceneChoice, iso: int, shutter_s: float, aperture: float, focus_steps: int, at_s: float
+        self,
+        scene: SceneChoice,
+        iso: int,
+        shutter_s: float,
+        aperture: float,
+        focus_steps: int,
+        at_s: float,
+        magnifier: live_picture.Magnifier | None = None,
     ) -> bytes:
         """What live view shows ``at_s`` simulated seconds after power-on: a JPEG, 960 x 640."""
+        geometry = live_picture.LIVE_VIEW if magnifier is None else live_picture.MAGNIFIED
         with self._lock:
-            if self._live is None or self._live[0] != scene:
-                self._live = scene, scenes.render(scene, live_picture.LIVE_VIEW)
-            rendered = self._live[1]
+            if self._live is None or self._live[:2] != (scene, geometry):
+                self._live = scene, geometry, scenes.render(scene, geometry)
+            rendered = self._live[2]
         return live_picture.render(
             rendered,
             self._parameters,
@@ -153,6 +162,7 @@ class FrameMaker:
             aperture=aperture,
             focus_steps=focus_steps,
             rng=np.random.Generator(np.random.SFC64([self._seed, round(max(at_s, 0.0) * 1e6)])),
+            magnifier=magnifier,
         )
 
     def truth(self, shot: Shot) -> Truth:

@@ -239,6 +239,14 @@ def _drive_lens(session: PtpSession, request: Request) -> Reply:
     return Reply(session.body.drive_lens(request.param(0)))
 
 
+def _magnify(session: PtpSession, request: Request) -> Reply:
+    return Reply(session.body.magnify(request.param(0)))
+
+
+def _move_magnifier(session: PtpSession, request: Request) -> Reply:
+    return Reply(session.body.move_magnifier(request.param(0), request.param(1)))
+
+
 # The card.
 
 
@@ -378,6 +386,8 @@ OPERATIONS: Mapping[int, Operation] = MappingProxyType(
         OperationCode.EOS_GetViewFinderData: _get_live_view,
         OperationCode.EOS_DoAf: _autofocus,
         OperationCode.EOS_DriveLens: _drive_lens,
+        OperationCode.EOS_Zoom: _magnify,
+        OperationCode.EOS_ZoomPosition: _move_magnifier,
         OperationCode.EOS_AfCancel: _nothing_to_do,
         OperationCode.MTP_GetObjectPropsSupported: _get_supported_object_properties,
     }

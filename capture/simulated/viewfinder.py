@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sidcap.capture.simulated.frame import FrameMaker
 from sidcap.capture.simulated.lens import Lens
+from sidcap.capture.simulated.live_picture import MAGNIFICATIONS, MAGNIFIED, Magnifier
 from sidcap.capture.simulated.pending import in_background
 from sidcap.capture.simulated.properties import APERTURES, ISO_SPEEDS, SHUTTER_BULB, SHUTTER_TIMES, PropertyCode
 from sidcap.capture.simulated.scenes import SceneChoice
@@ -28,6 +29,7 @@ class View:
     shutter_s: float
     aperture: float
     focus_steps: int
+    magnifier: Magnifier | None
 
 
 class Viewfinder:
@@ -38,6 +40,19 @@ class Viewfinder:
         self._state = state
         self._lens = lens
         self._pending: tuple[View, Future[bytes]] | None = None
+        self._magnification = 1
+        self._corner = MAGNIFIED.columns // 2, MAGNIFIED.rows // 2
+
+    def magnify(self, times: int) -> bool:
+        """Shows a part larger, or, with 1, the whole; False where there is no such magnification."""
+        if times not in (1, *MAGNIFICATIONS):
+            return False
+        self._magnification = times
+        return True
+
+    def move_magnifier(self, left: int, top: int) -> None:
+        """Where the magnified part begins, in pixels of the sensor; it stays on it."""
+        self._corner = left, top
 
     def picture(self, scene: SceneChoice, at_s: float) -> bytes | None:
         """The JPEG of what live view shows, or None where it is not ready yet."""
@@ -59,7 +74,10 @@ class Viewfinder:
             shutter_s=_BULB_VIEW_S if shutter == SHUTTER_BULB else SHUTTER_TIMES[shutter].true_s,
             aperture=APERTURES[self._state.number(PropertyCode.Aperture)],
             focus_steps=self._lens.focus_steps,
+            magnifier=None if self._magnification == 1 else Magnifier.at(*self._corner, self._magnification),
         )
 
     def _render(self, view: View, at_s: float) -> bytes:
-        return self._frames.live_view(view.scene, view.iso, view.shutter_s, view.aperture, view.focus_steps, at_s)
+        return self._frames.live_view(
+            view.scene, view.iso, view.shutter_s, view.aperture, view.focus_steps, at_s, view.magnifier
+        )
