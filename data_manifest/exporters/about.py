@@ -22,14 +22,15 @@ def described(cargo: Cargo, about: About) -> str:
     """A person's description, or what the records tell; whether frames are simulated is said in any case."""
     pairs = len(cargo.pairs)
     by_default = (
-        f"{len(cargo.scenes)} static scenes, {pairs} pairs of a short and a long raw exposure, shot with {cameras(cargo)}."
+        f"{len(cargo.scenes)} static scenes, {pairs} pairs of a short and a long raw exposure, "
+        f"shot with {cameras(cargo)}."
     )
     return " ".join(part for part in (_one_line(about.description) or by_default, simulation(cargo)) if part)
 
 
 def cameras(cargo: Cargo) -> str:
     """The cameras' names."""
-    return ", ".join(sorted({frame.camera.model for frame in cargo.frames})) or "an unknown camera"
+    return ", ".join(sorted({frame.camera.model for frame in cargo.frames} - {""})) or "an unknown camera"
 
 
 def simulation(cargo: Cargo) -> str:

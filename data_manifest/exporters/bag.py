@@ -58,9 +58,7 @@ def _others(cargo: Cargo, known: set[str]) -> list[CargoFile]:
         relative = path.relative_to(root)
         is_hidden = any(part.startswith(".") for part in relative.parts)
         if path.is_file() and not path.is_symlink() and not is_hidden and relative.as_posix() not in known:
-            found.append(
-                CargoFile(path=relative.as_posix(), size_bytes=path.stat().st_size, sha256=sha256_of(path))
-            )
+            found.append(CargoFile(path=relative.as_posix(), size_bytes=path.stat().st_size, sha256=sha256_of(path)))
     return found
 
 

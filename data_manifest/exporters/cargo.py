@@ -63,7 +63,7 @@ class Cargo:
     def frames(self) -> list[Frame]:
         """The frames of the pairs, each once, in the order of their paths."""
         frames = {path: scene.frame(path) for scene, pair in self.pairs for path in (pair.reference, pair.frame)}
-        return [frame for _, frame in sorted(frames.items())]
+        return [frame for _, frame in sorted(frames.items()) if not frame.missing]
 
     @property
     def files(self) -> list[CargoFile]:
@@ -71,9 +71,7 @@ class Cargo:
         frames = [frame for scene in self.scenes for frame in scene.all_frames if not frame.missing]
         found = [CargoFile(path=f.path, size_bytes=f.size_bytes or 0, sha256=f.checksum) for f in frames]
         if self.calibration is not None:
-            maps = [sensor.maps for sensor in self.calibration.sensors if sensor.maps is not None]
-            of_calibration = (*self.calibration.frames, *maps)
-            found += [CargoFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256) for f in of_calibration]
+            found += [CargoFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256) for f in self.calibration.files]
         return sorted(found, key=lambda file: file.path)
 
     @property
@@ -124,15 +122,21 @@ def load_cargo(
         ]
         if kept:
             scenes.append(_with_pairs(scene, kept))
-    cargo = Cargo(
-        store, store.dataset(), tuple(scenes), tuple(left_out), store.calibration() if calibration else None
-    )
+    cargo = Cargo(store, store.dataset(), tuple(scenes), tuple(left_out), store.calibration() if calibration else None)
     if not scenes:
         why = f" ({cargo.left_out_in_words}): run `sidcap verify-alignment`, or choose with --include"
         of_split = f" of split {split}" if split else ""
         raise UsageError(f"{store.root} has no pair{of_split} to export" + (why if left_out else ": shoot some first"))
     _must_be_unambiguous(cargo)
     return cargo
+
+
+def whole_dataset(store: Store) -> Cargo:
+    """Everything, whatever its standing, as the records have it. UsageError where there is no scene."""
+    scenes = tuple(store.scenes())
+    if not scenes:
+        raise UsageError(f"{store.root} has no scene to export: shoot some first")
+    return Cargo(store, store.dataset(), scenes, (), store.calibration())
 
 
 def _standing(scene: Scene, pair: Pair) -> str:

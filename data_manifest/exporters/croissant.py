@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import types
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args
 
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.exporters.about import About, described
@@ -177,7 +176,7 @@ def _record_set(name: str, row: type[Record], key: str | None, data: list[dict[s
             "@id": f"{name}/{field}",
             "name": field,
             "description": " ".join((info.description or "").split()),
-            "dataType": _TYPES[_plain(info.annotation)],
+            "dataType": _data_type(info.annotation),
             **_reference(name, field),
         }
         for field, info in row.model_fields.items()
@@ -188,11 +187,10 @@ def _record_set(name: str, row: type[Record], key: str | None, data: list[dict[s
     return document
 
 
-def _plain(annotation: Any) -> type:
-    """``float`` of ``float | None``."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        return next(kind for kind in get_args(annotation) if kind is not type(None))
-    return annotation  # type: ignore[no-any-return]
+def _data_type(annotation: Any) -> str:
+    """``sc:Float`` of ``float`` and of ``float | None``."""
+    kinds = get_args(annotation) or (annotation,)
+    return next(_TYPES[kind] for kind in kinds if kind is not type(None))
 
 
 def _reference(name: str, field: str) -> dict[str, Any]:

@@ -156,7 +156,9 @@ def _card(cargo: Cargo, about: About) -> str:
             {
                 "config_name": "default",
                 "data_files": [
-                    {"split": _FOLDER[split], "path": f"{_FOLDER[split]}/**"} for split, pairs in splits.items() if pairs
+                    {"split": _FOLDER[split], "path": f"{_FOLDER[split]}/**"}
+                    for split, pairs in splits.items()
+                    if pairs
                 ],
             }
         ],
@@ -177,9 +179,9 @@ _LOADING = """\
     from datasets import load_dataset
     pairs = load_dataset("imagefolder", data_dir="PATH")
 
-`short` and `long` are previews: developed, 8 bit, made smaller; the short is amplified by the true ratio. The frames to
-work with are the camera's own raw files that `short_raw` and `long_raw` name. `sidcap import PATH` makes a sidcap dataset
-of this folder again; all of its records are in `sidcap/`.
+`short` and `long` are previews: developed, 8 bit, made smaller; the short is amplified by the true ratio. The frames
+to work with are the camera's own raw files that `short_raw` and `long_raw` name. `sidcap import PATH` makes a sidcap
+dataset of this folder again; all of its records are in `sidcap/`.
 
 ## Columns
 """
@@ -197,7 +199,11 @@ def _licence(licence: str) -> dict[str, str]:
     """The hub knows licences by identifiers in small letters; all else is ``other`` with a name."""
     if not licence:
         return {}
-    return {"license": licence.lower()} if _LICENCE_ID.fullmatch(licence) else {"license": "other", "license_name": licence}
+    return (
+        {"license": licence.lower()}
+        if _LICENCE_ID.fullmatch(licence)
+        else {"license": "other", "license_name": licence}
+    )
 
 
 def _size(pairs: int) -> str:
