@@ -28,6 +28,7 @@ from sidcap.cli import (
     shoot_darks,
     shoot_flats,
     simulate_camera,
+    split,
     study,
     train,
     validate,
@@ -95,6 +96,7 @@ app.add_typer(import_.app, name="import")
 app.add_typer(export.app, name="export")
 app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("decide")(decide.decide)
+app.command("split")(split.split)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("study")(study.study)

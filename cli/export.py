@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sidcap.cli.leaks import leaks
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import (
     INTERRUPTED,
@@ -286,8 +287,18 @@ def _tell(cargo: Cargo, kind: str, written: Path, *, json: bool) -> None:
         warn(f"{counted(len(cargo.left_out), 'pair')} left out: {cargo.left_out_in_words}")
     if words := simulation(cargo):
         warn(words)
+    found = leaks(cargo.store, cargo.scenes)
     scenes, pairs = len(cargo.scenes), len(cargo.pairs)
     console.print(f"{counted(scenes, 'scene')}, {counted(pairs, 'pair')} in {written}", soft_wrap=True, markup=False)
     if json:
         left_out = [pair.model_dump(mode="json") for pair in cargo.left_out]
-        print_json({"format": kind, "path": str(written), "scenes": scenes, "pairs": pairs, "left_out": left_out})
+        print_json(
+            {
+                "format": kind,
+                "path": str(written),
+                "scenes": scenes,
+                "pairs": pairs,
+                "left_out": left_out,
+                "leaks": [[one.first, one.second] for one in found],
+            }
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sidcap.cli.leaks import leaks
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, without_c_chatter
 
@@ -12,7 +13,10 @@ _MISSING_SHOWN = 20
 def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False) -> None:
     """Check a dataset: its files' structure, every frame's checksum, and that every frame decodes.
 
-    Ends with exit code 3 where something cannot be used.
+    Says so where scenes of different splits show the same composition. Ends with exit code 3 where something cannot be
+    used.
+
+    sidcap validate --dataset night
     """
     import typer
 
@@ -30,7 +34,8 @@ def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False)
         console.print(f"[red]✗[/] and {counted(len(missing) - _MISSING_SHOWN, 'frame')} more missing; --json names all")
     outcome = "all sound" if report.sound else counted(len(report.findings), "finding")
     console.print(f"{counted(report.scenes, 'scene')}, {counted(report.frames, 'frame')}: {outcome}")
+    found = leaks(store, store.scenes(on_broken=lambda _: None))
     if json:
-        print_json(report)
+        print_json(report.model_dump(mode="json") | {"leaks": [[one.first, one.second] for one in found]})
     if not report.sound:
         raise typer.Exit(NOT_USABLE)

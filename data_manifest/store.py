@@ -39,6 +39,8 @@ R = TypeVar("R", Dataset, Scene, Calibration)
 _LOCK_TIMEOUT_S = 10.0
 _HASH_BLOCK = 1 << 20
 MAPS_FOLDER = "calibration/maps"
+RENUMBERING = "renumbering.json"
+"""The plan by which scenes get other numbers; there only while they do."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda document: document,  # 2 adds discarded frames, cards and darks, each with a default
@@ -66,6 +68,8 @@ class Store:
             if (root / "scenes").is_dir():
                 raise ManifestError(f"{root} has scenes but no dataset.json: restore that file from a copy")
             raise UsageError(f"no dataset at {root}: shoot one with `sidcap shoot`, or give another --dataset")
+        if (root / RENUMBERING).exists():
+            raise ManifestError(f"scenes of {root} are being renumbered, or were: `sidcap split` completes that")
         store = cls(root)
         store.dataset()
         return store
