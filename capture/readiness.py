@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidcap.capture.bodies import Body, Check
-from sidcap.capture.disk import RAW_SIZE_BYTES, disk_free_bytes
+from sidcap.capture.disk import RAW_SIZE_BYTES
+from sidcap.data_manifest.disk import disk_free_bytes
 
 
 @dataclass(frozen=True)

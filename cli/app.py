@@ -31,6 +31,7 @@ from sidcap.cli import (
     shoot_darks,
     shoot_flats,
     simulate_camera,
+    split,
     study,
     train,
     validate,
@@ -122,6 +123,7 @@ app.command("verify-alignment", rich_help_panel=_CURATE)(verify_alignment.verify
 app.command("decide", rich_help_panel=_CURATE)(decide.decide)
 app.command("review", rich_help_panel=_CURATE)(review.review)
 app.command("validate", rich_help_panel=_CURATE)(validate.validate)
+app.command("split", rich_help_panel=_CURATE)(split.split)
 
 app.command("train", rich_help_panel=_TRAIN)(train.train)
 app.command("evaluate", rich_help_panel=_TRAIN)(evaluate.evaluate)

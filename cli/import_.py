@@ -3,26 +3,85 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from sidcap.cli.options import JsonOption, dataset_suffix
-from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, warn, without_c_chatter
+from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
+from sidcap.cli.screen import (
+    INTERRUPTED,
+    NOT_USABLE,
+    complain,
+    console,
+    counted,
+    ended_like_ctrl_c,
+    print_json,
+    progress,
+    warn,
+    without_c_chatter,
+)
 
 if TYPE_CHECKING:
     from sidcap.data_manifest.importers.sid import ImportReport
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+class _Imports(TyperGroup):
+    """What is no command here is the path of an export."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["export", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_Imports, no_args_is_help=True, rich_markup_mode="rich")
 
 
 @app.callback()
 def main() -> None:
-    """Make a dataset of frames that others shot.
+    """Make a dataset of what others shot, or of an export.
 
     [bold]In the layout of See-in-the-Dark[/]
     sidcap import sid /data/SID
+
+    [bold]What `sidcap export` wrote[/]
+    sidcap import /archive/2026-01-night --dataset night
     """
+
+
+@app.command("export")
+def import_export(
+    source: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A folder that `sidcap export` wrote, or its croissant.json.")
+    ],
+    dataset: DatasetOption = DEFAULT_DATASET,
+    json: JsonOption = False,
+) -> None:
+    """Make a dataset of an export: a bag, a SID or Hugging Face folder, WebDataset shards, or Croissant.
+
+    The scenes come back as they were exported, verdicts and decisions too; every file is proved by its checksum. The
+    dataset is made new: nothing is added to one that is there.
+
+    sidcap import /archive/2026-01-night --dataset night
+    """
+    from sidcap.data_manifest.importers.exported import import_export as import_from
+
+    try:
+        with ended_like_ctrl_c(), progress() as bar:
+            task = bar.add_task("importing", total=None)
+            report = import_from(source, dataset, lambda done, total: bar.update(task, completed=done, total=total))
+    except KeyboardInterrupt:
+        complain("interrupted: nothing was imported")
+        raise typer.Exit(INTERRUPTED) from None
+    console.print(
+        f"{counted(report.scenes, 'scene')}, {counted(report.pairs, 'pair')}, {counted(report.frames, 'frame')} "
+        f"of a {report.format} export in {dataset}",
+        soft_wrap=True,
+        markup=False,
+    )
+    if json:
+        print_json(report)
 
 
 @app.command("sid")

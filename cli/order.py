@@ -238,7 +238,7 @@ class Order:
 
     def outlook(self, plan: BracketPlan, book: Book) -> Outlook:
         """What shooting ``plan`` for all scenes will take."""
-        from sidcap.capture.disk import disk_free_bytes
+        from sidcap.data_manifest.disk import disk_free_bytes
 
         scenes = self.pace.scenes(self.destination, book.tally)
         return Outlook(plan, scenes, self.pace.every_s or 0.0, disk_free_bytes(book.dataset))

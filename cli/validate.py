@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sidcap.cli.leaks import leaks
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, without_c_chatter
 
@@ -12,8 +13,9 @@ _MISSING_SHOWN = 20
 def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False) -> None:
     """Check a dataset: structure, checksums, frames.
 
-    Reads and decodes every file, and changes nothing. Ends with exit code 3
-    where something cannot be used.
+    Reads and decodes every file, and changes nothing; names scenes of different
+    splits that show one composition. Ends with exit code 3 where something
+    cannot be used.
 
     [bold]The one in ./dataset[/]
     sidcap validate
@@ -37,7 +39,8 @@ def validate(dataset: DatasetOption = DEFAULT_DATASET, json: JsonOption = False)
         console.print(f"[red]✗[/] and {counted(len(missing) - _MISSING_SHOWN, 'frame')} more missing; --json names all")
     outcome = "all sound" if report.sound else counted(len(report.findings), "finding")
     console.print(f"{counted(report.scenes, 'scene')}, {counted(report.frames, 'frame')}: {outcome}")
+    found = leaks(store, store.scenes(on_broken=lambda _: None))
     if json:
-        print_json(report)
+        print_json(report.model_dump(mode="json") | {"leaks": [[one.first, one.second] for one in found]})
     if not report.sound:
         raise typer.Exit(NOT_USABLE)

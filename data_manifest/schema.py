@@ -579,6 +579,11 @@ class Calibration(Record):
         """The darks and, after them, the flats."""
         return (*self.darks, *self.flats)
 
+    @property
+    def files(self) -> tuple[CalibrationFrame | MapFile, ...]:
+        """Every file that the calibration names: the frames and the maps."""
+        return (*self.frames, *(sensor.maps for sensor in self.sensors if sensor.maps is not None))
+
     def with_frame(self, frame: CalibrationFrame) -> Self:
         """The same, and one more dark or flat."""
         name = "flats" if isinstance(frame, FlatFrame) else "darks"

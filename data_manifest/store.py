@@ -39,6 +39,8 @@ R = TypeVar("R", Dataset, Scene, Calibration)
 _LOCK_TIMEOUT_S = 10.0
 _HASH_BLOCK = 1 << 20
 MAPS_FOLDER = "calibration/maps"
+RENUMBERING = "renumbering.json"
+"""The plan by which scenes get other numbers; there only while they do."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda document: document,  # 2 adds discarded frames, cards and darks, each with a default
@@ -67,6 +69,8 @@ class Store:
             if (root / "scenes").is_dir():
                 raise ManifestError(f"{root} has scenes but no dataset.json: restore that file from a copy")
             raise UsageError(f"no dataset at {root}: shoot one with `sidcap shoot`, or give another --dataset")
+        if (root / RENUMBERING).exists():
+            raise ManifestError(f"scenes of {root} are being renumbered, or were: `sidcap split` completes that")
         store = cls(root)
         store.dataset()
         return store
@@ -92,7 +96,7 @@ class Store:
             store = cls(root)
             with store.locked():
                 if not store._dataset_path.exists():
-                    write_atomic(store._dataset_path, _to_json(_new_dataset(root.resolve().name)))
+                    write_atomic(store._dataset_path, to_json(_new_dataset(root.resolve().name)))
         except OSError as error:
             raise ManifestError(
                 f"cannot make a dataset at {root} ({error.strerror}): give another --dataset"
@@ -156,7 +160,7 @@ class Store:
             dataset = self.dataset()
             if camera not in dataset.cameras:
                 changed = dataset.replace(cameras=(*dataset.cameras, camera))
-                write_atomic(self._dataset_path, _to_json(changed))
+                write_atomic(self._dataset_path, to_json(changed))
 
     def scene_path(self, scene: int) -> Path:
         """Where the scene's file is, or would be."""
@@ -198,7 +202,7 @@ class Store:
         """Write the scene's file, whole, in place of the old one."""
         path = self.scene_path(scene.id)
         path.parent.mkdir(exist_ok=True)
-        write_atomic(path, _to_json(scene))
+        write_atomic(path, to_json(scene))
 
     def change_scene(self, scene: int, change: Callable[[Scene], Scene]) -> Scene:
         """Read a scene, change it, write it back, all under the lock. Gives the changed scene."""
@@ -220,7 +224,7 @@ class Store:
         with self.locked():
             changed = change(self.calibration())
             self._calibration_path.parent.mkdir(exist_ok=True)
-            write_atomic(self._calibration_path, _to_json(changed))
+            write_atomic(self._calibration_path, to_json(changed))
         return changed
 
     def sensor(self, camera: CameraBody, iso: int) -> Sensor | None:
@@ -307,7 +311,8 @@ def _new_dataset(name: str) -> Dataset:
     return Dataset(name=name, created_utc=datetime.now(UTC), made_with=program())
 
 
-def _to_json(record: Record) -> bytes:
+def to_json(record: Record) -> bytes:
+    """A record as its file holds it."""
     return (record.model_dump_json(indent=2) + "\n").encode()
 
 
