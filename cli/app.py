@@ -23,6 +23,7 @@ from sidcap.cli import (
     import_,
     import_weights,
     recover,
+    report,
     schema,
     shoot,
     shoot_darks,
@@ -97,6 +98,7 @@ app.command("verify-alignment")(verify_alignment.verify_alignment)
 app.command("decide")(decide.decide)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
 app.command("study")(study.study)
 app.command("enhance")(enhance.enhance)
 app.command("export-model")(export_model.export_model)
