@@ -91,7 +91,7 @@ def _verdict_figure(pairs: Sequence[PairOf]) -> Figure:
             left = [before + width for before, width in zip(left, widths, strict=True)]
         for row, count in enumerate(counts.values()):
             axes.annotate(
-                f" {sum(count.values()):,}", (sum(count.values()), row), va="center", color=INK, annotation_clip=False
+                f"{sum(count.values()):,}", (sum(count.values()), row), (4, 0), textcoords="offset points", va="center", color=INK
             )
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
@@ -133,7 +133,7 @@ def _shift_figure(pairs: Sequence[PairOf]) -> Figure:
     def draw(canvas: Canvas) -> None:
         import numpy as np
 
-        from sidcap.data_manifest.pages.plots import INK, RASTER_FROM, SERIES, legend, scatter
+        from sidcap.data_manifest.pages.plots import INK, RASTER_FROM, SERIES, legend, log_axis, scatter
 
         axes = canvas.subplots()
         lowest = min([_shift(one) or 0 for one in pairs if _shift(one)] + [0.01])
@@ -151,8 +151,7 @@ def _shift_figure(pairs: Sequence[PairOf]) -> Figure:
                 f"tolerance {tolerance:g} px", (1, tolerance), xycoords=("axes fraction", "data"), ha="right",
                 xytext=(0, 3), textcoords="offset points",
             )  # fmt: skip
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
+        log_axis(axes, "y")
         axes.set_xlabel("pair, by scene")
         axes.set_ylabel("shift, sensor pixels")
         legend(canvas, axes)
@@ -200,6 +199,7 @@ def _map_figure(pairs: Sequence[PairOf]) -> Figure:
             for tolerance in _tolerances(pairs):
                 axes.add_patch(Circle((0, 0), tolerance, fill=False, color=INK, linewidth=1, linestyle="--"))
             axes.set_aspect("equal")
+            axes.locator_params(nbins=5)
             axes.set_xlabel("right, sensor pixels")
         whole.set_ylabel("down, sensor pixels")
         reach = 1.1 * max([*_tolerances(pairs), *(_shift(one) or 0 for one in pairs)])
@@ -219,7 +219,7 @@ def _map_figure(pairs: Sequence[PairOf]) -> Figure:
         "always moves the same way, for example when its mirror goes up.",
         draw=draw,
         numbers=Table("The shift of every pair, again", columns, rows, frozenset(columns[2:7]), sortable=True, most_rows=50),
-        size_in=(7.4, 4.0),
+        size_in=(7.4, 3.7),
     )
 
 
@@ -227,7 +227,7 @@ def _light_figure(pairs: Sequence[PairOf]) -> Figure:
     ratios = sorted({one.pair.ratio.nominal for one in pairs})
 
     def draw(canvas: Canvas) -> None:
-        from sidcap.data_manifest.pages.plots import INK, legend, scatter
+        from sidcap.data_manifest.pages.plots import INK, legend, log_axis, scatter
 
         axes = canvas.subplots()
         for series, ratio in enumerate(ratios):
@@ -239,10 +239,8 @@ def _light_figure(pairs: Sequence[PairOf]) -> Figure:
                 f"a third of the tolerance, {tolerance / _SIGMAS:.2g} px", (1, tolerance / _SIGMAS),
                 xycoords=("axes fraction", "data"), ha="right", xytext=(0, 3), textcoords="offset points",
             )  # fmt: skip
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_formatter("{x:g}")
+        log_axis(axes, "x")
+        log_axis(axes, "y")
         axes.set_xlabel("light in the short, electrons a pixel on average")
         axes.set_ylabel("uncertainty of the shift (1σ), px")
         legend(canvas, axes)

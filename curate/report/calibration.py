@@ -22,9 +22,9 @@ from sidcap.data_manifest.sensor import DarkMaps
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-MOST_SENSORS: Final = 6
+MOST_SENSORS: Final = 4
 """So many bodies and ISOs have plots of their own; the table has all."""
-_MAP_WIDTH_PX: Final = 360
+_MAP_WIDTH_PX: Final = 180
 _PATCH_PX: Final = 768
 """Side of the middle of each flat that the plot of photon transfer is made from."""
 
@@ -115,7 +115,7 @@ def _of_sensor(contents: Contents, record: SensorRecord, number: int) -> Iterato
     darks = [dark for dark in contents.calibration.darks if _is_of(dark, record)]
     if flats and record.gain_e_per_dn is not None:
         points, problems = _transfer_points(contents, flats)
-        if points:
+        if any(point.variance_dn2 > 0 for point in points):
             yield _transfer_figure(record, points, number, name)
         if problems:
             yield Words("Left out of the photon transfer: " + "; ".join(problems), "bad")
@@ -202,7 +202,7 @@ def _transfer_figure(record: SensorRecord, points: Sequence[_Point], number: int
     read_noise = record.read_noise_dn.value if record.read_noise_dn else 0.0
 
     def draw(canvas: Canvas) -> None:
-        from sidcap.data_manifest.pages.plots import INK, legend, scatter
+        from sidcap.data_manifest.pages.plots import INK, legend, log_axis, scatter
 
         axes = canvas.subplots()
         for series, beyond, label in ((0, False, "flats"), (1, True, "too near white, not used")):
@@ -210,11 +210,12 @@ def _transfer_figure(record: SensorRecord, points: Sequence[_Point], number: int
             if members:
                 light, noise = zip(*((point.mean_dn, point.variance_dn2) for point in members), strict=True)
                 scatter(axes, light, noise, series, label)
-        levels = np.geomspace(min(point.mean_dn for point in points) / 3, max(point.mean_dn for point in points), 100)
-        label = f"{gain:.4g} e⁻/DN, read noise {read_noise:.3g} DN"
+        drawn = [point.mean_dn for point in points if point.variance_dn2 > 0]
+        levels = np.geomspace(min(drawn) / 2, 1.5 * max(drawn), 100)
+        label = f"calibration: {gain:.4g} e⁻/DN, read noise {read_noise:.3g} DN"
         axes.plot(levels, levels / gain + read_noise**2, color=INK, linewidth=1, label=label)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        log_axis(axes, "x")
+        log_axis(axes, "y")
         axes.set_xlabel("mean light, DN above black")
         axes.set_ylabel("variance of the noise, DN²")
         legend(canvas, axes)
@@ -228,7 +229,8 @@ def _transfer_figure(record: SensorRecord, points: Sequence[_Point], number: int
         f"photon-transfer-{number}",
         f"Photon transfer: {name}",
         "Each mark is a pair of flats of one exposure, measured in the middle of the frame; the line is what the "
-        "calibration found. Marks on the line: the noise is that of counted photons.",
+        "calibration found in all of it. Marks on the line: the noise is that of counted photons. Overexposed flats have "
+        "no noise and no mark.",
         draw,
         Table("The numbers of this plot", columns, rows, frozenset(columns[:3])),
     )
@@ -282,7 +284,7 @@ def _shading_figure(maps: DarkMaps, number: int, name: str) -> Figure:
         height, width = maps.shape_px
         for axes, shading, title in zip(panels, (offset, rate), ("at 0 s, DN", "growth, DN/s"), strict=True):
             low, high = np.percentile(shading, (1, 99))
-            image = axes.imshow(shading, cmap="cividis", vmin=low, vmax=high, extent=(0, width, height, 0))
+            image = axes.imshow(shading, cmap="cividis", vmin=low, vmax=high, extent=(0, width, height, 0), interpolation="none")
             axes.set_title(title)
             axes.set_xlabel("column")
             axes.grid(visible=False)
@@ -305,7 +307,9 @@ def _shading_figure(maps: DarkMaps, number: int, name: str) -> Figure:
     )
 
 
-def _hot_figure(maps: DarkMaps, number: int, name: str) -> Figure:
+def _hot_figure(maps: DarkMaps, number: int, name: str) -> Figure | Words:
+    if not maps.hot.any():
+        return Words("No photosite stands out of its surroundings in the dark by six times the read noise.", "good")
     rows_of, columns_of = np.nonzero(maps.hot)
     height, width = maps.shape_px
     plane_counts = [int(maps.hot[y::2, x::2].sum()) for y in (0, 1) for x in (0, 1)]

@@ -42,7 +42,7 @@ def dataset_part(
     for step, make in makers:
         on_step(step)
         sections.append(make())
-    return Part(f"Dataset “{contents.dataset.name}”", _in_one_line(contents), tuple(sections))
+    return Part("The dataset", f"Dataset “{contents.dataset.name}”", _in_one_line(contents), tuple(sections))
 
 
 def _in_one_line(contents: Contents) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from statistics import median
 
@@ -12,7 +12,7 @@ from sidcap.curate.report.contents import Contents
 from sidcap.curate.report.words import listed
 from sidcap.data_manifest.naming import seconds_text
 from sidcap.data_manifest.pages.document import Block, Facts, Listing, Section, Words, counted
-from sidcap.data_manifest.schema import Scene
+from sidcap.data_manifest.schema import CalibrationFrame, Scene
 from sidcap.data_manifest.store import program
 from sidcap.data_manifest.words import Split
 
@@ -33,23 +33,31 @@ def reproduction(contents: Contents) -> Section:
     )
     blocks.append(Facts("Versions and checksums", tuple(_facts(contents))))
     blocks += _checksums(contents)
-    return Section("reproduce", "To have it again", tuple(blocks))
+    return Section("reproduce", "How to reproduce it", tuple(blocks))
 
 
 def _commands(contents: Contents) -> Iterator[str]:
     shots = Counter(shot for scene in contents.scenes if (shot := _shoot(scene)) is not None)
-    for (command, split), count in sorted(shots.items()):
+    for (command, split), count in sorted(shots.items(), key=lambda item: (item[0][0], list(Split).index(item[0][1]))):
         yield f"{command} --split {split} --scenes {count}"
     if any(scene.pairs and scene.frames[0].iso.requested is None for scene in contents.scenes):
         yield "sidcap import sid FOLDER"
-    if contents.calibration.darks:
-        yield "sidcap shoot-darks"
-    if contents.calibration.flats:
-        yield "sidcap shoot-flats"
+    yield from _calibration_commands("shoot-darks", contents.calibration.darks)
+    yield from _calibration_commands("shoot-flats", contents.calibration.flats)
     if contents.calibration.sensors:
         yield "sidcap calibrate"
     for tolerance_px in sorted({one.pair.alignment.tolerance_px for one in contents.pairs if one.pair.alignment}):
         yield f"sidcap verify-alignment --tolerance {tolerance_px:g}"
+
+
+def _calibration_commands(command: str, frames: Sequence[CalibrationFrame]) -> Iterator[str]:
+    """One command for each ISO that was asked for; names of times as a person gives them."""
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    for frame in frames:
+        counts[frame.iso.requested or frame.iso.set][seconds_text(frame.exposure.nominal_s)] += 1
+    for iso, exposures in sorted(counts.items()):
+        times = ",".join(sorted(exposures, key=float, reverse=True))
+        yield f"sidcap {command} --iso {iso} --exposures {times} --repeats {max(exposures.values())}"
 
 
 def _shoot(scene: Scene) -> tuple[str, Split] | None:

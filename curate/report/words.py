@@ -37,7 +37,8 @@ def seconds(exposure_s: float) -> str:
 
 def percent(share: float) -> str:
     """A difference: ``+1.6 %``."""
-    return f"{share:+.1%}".replace("%", " %")
+    text = f"{share:+.1%}".replace("%", " %")
+    return "0.0 %" if text in ("+0.0 %", "-0.0 %") else text
 
 
 def share(part: int, whole: int) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ MOST_ROWS: Final = 200
 GENERATOR: Final = "sidcap report"
 """What the file says of its origin, so that a later report may take its place."""
 
-Tone = Literal["plain", "good", "bad", "doubt"]
+Tone = Literal["plain", "good", "bad", "doubt", "mark"]
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,10 @@ class Section:
 class Part:
     """Sections about one thing: the dataset, the runs."""
 
+    heading: str
+    """Over its sections: ``The dataset``."""
     title: str
+    """What it is about, for the head of the report."""
     subtitle: str
     """What it comes to, in one line."""
     sections: tuple[Section, ...]
@@ -222,9 +226,17 @@ def html(document: Document) -> str:
     style = STYLESHEET.read_text("utf-8") + (here / "report.css").read_text("utf-8")
     # All three are sidcap's own: text that people typed is escaped by matplotlib before it gets into a drawing.
     own = {"style": Markup(style), "script": Markup(script), "svg": lambda figure: Markup(inline_svg(figure))}  # noqa: S704
+    environment.filters["code"] = _with_code
     return environment.get_template("report.html.jinja").render(
         document=document, generator=GENERATOR, script_sha256=_digest(script), **own
     )
+
+
+def _with_code(text: str) -> str:
+    """Text as HTML, what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 _T = TypeVar("_T")

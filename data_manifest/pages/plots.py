@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +142,22 @@ def scatter(
         label=label,
         rasterized=many,
     )
+
+
+def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
+    """A logarithmic axis whose numbers are written out: 0.1, 0.2, 0.5, 1."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    if which == "x":
+        axes.set_xscale("log")
+    else:
+        axes.set_yscale("log")
+    low, high = axis.get_view_interval()
+    subdivided = (1.0, 2.0, 5.0) if high < 500 * max(low, 1e-300) else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subdivided))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def legend(canvas: Canvas, axes: Axes) -> None:
