@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sidcap.data_manifest.pages.document import Block, Gallery, Picture, Words, counted, evenly
 from sidcap.model.report.runs import Judgement, Run
+from sidcap.model.scores import AMPLIFIED
 
 _QUALITY = 76
 _SHEET_PX = 760
@@ -45,18 +46,20 @@ def evaluation_sheets(judgement: Judgement, most_bytes: int) -> list[Block]:
     evaluation, blocks = judgement.evaluation, list[Block]()
     crops = _picture(judgement.file(evaluation.crops), _CROPS_PX, "Crops of the darkest shorts")
     if crops is not None and crops.embedded_bytes <= most_bytes:
-        caption = "A detail of each scene's darkest short, pixel by pixel: amplified, then each network, then the long."
+        caption = "A detail of each scene's darkest short, enlarged: amplified, then each network, then the long."
         blocks.append(Gallery(f"Details, split {evaluation.split}", caption, (crops,), columns=1))
         most_bytes -= crops.embedded_bytes
+    names = [run.name for run in evaluation.runs]
     pictures: list[Picture] = []
     for score in evenly(evaluation.scores, MOST_SHEETS):
-        what = f"{Path(score.short).stem}, ISO {score.iso}, ratio {score.ratio:.4g}"
+        decibels = ", ".join(f"{name} {score.of(name).psnr_db:.2f} dB" for name in (AMPLIFIED, *names))
+        what = f"{Path(score.short).stem}, ISO {score.iso}, ratio {score.ratio:.4g}: {decibels}"
         picture = _picture(judgement.file(score.sheet), _SHEET_PX, what)
         if picture is not None and _size([*pictures, picture]) <= most_bytes:
             pictures.append(picture)
     if pictures:
         title = f"Whole pictures: {len(pictures)} of {counted(len(evaluation.scores), 'pair')}"
-        caption = "The short as it is, the long, the short amplified, and each network."
+        caption = f"In rows: the short as it is, the long, the short amplified, then {', '.join(names)}."
         blocks.append(Gallery(title, caption, tuple(pictures), columns=2))
     if not blocks:
         blocks.append(Words(f"The pictures of the evaluation in {judgement.path} are not there, or do not fit in here."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.data_manifest.pages.document import Badge, Block, Cell, Figure, Section, Table, Words, counted, evenly
-from sidcap.model.config import TrainConfig
+from sidcap.model.config import InputConfig, TrainConfig
 from sidcap.model.report.runs import Epoch, Run
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _POINTS: Final = 400
 _ROWS: Final = 25
 """Epochs of each run in the table beside the curves."""
 NOTHING: Final = "–"
+_SENSORS: Final = {"bayer": "for a Bayer sensor", "x-trans": "for an X-Trans sensor"}
 
 
 def overview(runs: Sequence[Run]) -> Section:
@@ -39,7 +41,7 @@ def overview(runs: Sequence[Run]) -> Section:
         ("Made with", lambda run: run.state.made_with if run.state else NOTHING),
     )
     rows = tuple((name, *(value(run) for run in runs)) for name, value in facts)
-    blocks: list[Block] = [Table("The runs", ("", *(run.name for run in runs)), rows)]
+    blocks: list[Block] = [Table("Run by run", ("Run", *(run.name for run in runs)), rows)]
     blocks += [Words(f"{run.name}: {run.problem}", "bad") for run in runs if run.problem]
     return Section("runs-overview", "What was trained", tuple(blocks))
 
@@ -53,7 +55,7 @@ def _network(run: Run) -> str:
         return NOTHING
     depth = {0: "SID's U-Net"}.get(run.state.config.depth, f"SID's U-Net {run.state.config.depth:+d} levels")
     parameters = sum(parameter.numel() for parameter in run.state.network().parameters())
-    return f"{depth}, {parameters / 1e6:.2f} M parameters, {run.state.cfa}"
+    return f"{depth}, {parameters / 1e6:.2f} M parameters, {_SENSORS[run.state.cfa]}"
 
 
 def _ended(run: Run) -> Cell:
@@ -98,14 +100,15 @@ def settings(runs: Sequence[Run]) -> Section:
     names = [name for name in configured[0][1].settings if name != "preset"]
 
     def row(name: str) -> tuple[Cell, ...]:
-        return (name, *(_setting(config.settings[name], presets[config.preset][name]) for _, config in configured))
+        values = (_setting(config.settings[name], presets[config.preset][name]) for _, config in configured)
+        return (name, *values, _meaning(name))
 
     def matters(name: str) -> bool:
         values = [config.settings[name] for _, config in configured]
         changed = any(config.settings[name] != presets[config.preset][name] for _, config in configured)
         return changed or any(value != values[0] for value in values)
 
-    columns = ("Setting", *(run.name for run, _ in configured))
+    columns = ("Setting", *(run.name for run, _ in configured), "What it is")
     changed = tuple(row(name) for name in names if matters(name))
     others = tuple(row(name) for name in names if not matters(name))
     blocks: list[Block] = []
@@ -122,6 +125,13 @@ def _setting(value: object, preset: object) -> Cell:
     if value == preset:
         return _shown(value)
     return Badge(f"{_shown(value)} (preset: {_shown(preset)})", "mark")
+
+
+def _meaning(name: str) -> str:
+    """The first sentence of what the setting's own documentation says."""
+    field = TrainConfig.model_fields.get(name) or InputConfig.model_fields[name]
+    text = " ".join((field.description or "").split()).replace("``", "").replace("`", "")
+    return re.split(r"(?<=[.;])\s", text, maxsplit=1)[0].rstrip(".;")
 
 
 def _shown(value: object) -> str:
@@ -165,7 +175,7 @@ def _curves(runs: Sequence[Run]) -> Figure:
     widest = max(_step(run.log.epochs) for run in runs)
 
     def draw(canvas: Canvas) -> None:
-        from sidcap.data_manifest.pages.plots import LINES, SERIES, legend
+        from sidcap.data_manifest.pages.plots import LINES, SERIES, legend, log_axis
 
         rows = math.ceil(len(panels) / 2)
         grid = canvas.subplots(rows, 2, squeeze=False)
@@ -183,7 +193,7 @@ def _curves(runs: Sequence[Run]) -> Figure:
                 )
             axes.set_title(title)
             if name in ("loss", "lr") and _positive(runs, name):
-                axes.set_yscale("log")
+                log_axis(axes, "y")
             else:
                 axes.set_ylim(bottom=0)
             axes.xaxis.get_major_locator().set_params(integer=True)
