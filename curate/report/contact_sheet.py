@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -18,36 +18,43 @@ from sidcap.data_manifest.raw import develop, develop_amplified
 
 MOST_SCENES: Final = 32
 """Of more, these are chosen, evenly spread: a contact sheet is looked at, and 20 megapixels take seconds to develop."""
-_WIDTH_PX: Final = 360
-_QUALITY: Final = 78
+_WIDTH_PX: Final = 320
+_QUALITY: Final = 74
 _WORKERS: Final = 2
 """Developing a full frame takes a few hundred megabytes."""
+
+_Scene = tuple[Picture, Picture]
+"""The long, and the amplified short."""
 
 
 def contact_sheet(contents: Contents, most_bytes: int) -> Section:
     """The sheet, as many scenes of it as fit into ``most_bytes`` of the report, and how many that are."""
     candidates = [one for scene in contents.scenes if (one := _darkest(contents, scene.id)) is not None]
-    chosen = evenly(candidates, MOST_SCENES)
-    pictures: list[Picture] = []
-    problems: list[str] = []
     with ThreadPoolExecutor(_WORKERS) as pool:  # LibRaw works outside the interpreter lock
-        for found in pool.map(lambda one: _pictures(contents, one), chosen):
-            if isinstance(found, str):
-                problems.append(found)
-            elif sum(one.embedded_bytes for one in (*pictures, *found)) <= most_bytes:
-                pictures += found
-    return Section("contact-sheet", "Contact sheet", tuple(_blocks(contents, pictures, problems)))
+        found = list(pool.map(lambda one: _pictures(contents, one), evenly(candidates, MOST_SCENES)))
+    scenes = _fitting([pair for pair in found if not isinstance(pair, str)], most_bytes)
+    problems = [problem for problem in found if isinstance(problem, str)]
+    return Section("contact-sheet", "Contact sheet", tuple(_blocks(contents, scenes, problems)))
 
 
-def _blocks(contents: Contents, pictures: list[Picture], problems: list[str]) -> Iterator[Block]:
-    shown, scenes = len(pictures) // 2, len(contents.scenes)
-    if pictures:
+def _fitting(scenes: Sequence[_Scene], most_bytes: int) -> list[_Scene]:
+    """As many as fit, evenly spread."""
+    for count in range(len(scenes), 0, -1):
+        chosen = evenly(scenes, count)
+        if sum(picture.embedded_bytes for scene in chosen for picture in scene) <= most_bytes:
+            return chosen
+    return []
+
+
+def _blocks(contents: Contents, pictured: Sequence[_Scene], problems: Sequence[str]) -> Iterator[Block]:
+    shown, scenes = len(pictured), len(contents.scenes)
+    if pictured:
         which = f"{counted(shown, 'scene')} of {scenes:,}" if shown < scenes else f"all {counted(scenes, 'scene')}"
         yield Gallery(
             f"Long, and its darkest short amplified: {which}",
             "Both are developed in the same way: the camera's white balance, no automatic brightening. The short's raw "
             "numbers are multiplied by the true ratio; pictures this small hide most of its noise.",
-            tuple(pictures),
+            tuple(picture for scene in pictured for picture in scene),
         )
     else:
         yield Words("There is no pair whose two files are there, so nothing can be shown.")
@@ -66,7 +73,7 @@ def _is_there(contents: Contents, one: PairOf) -> bool:
     return not any(frame.missing or not (contents.store.root / frame.path).is_file() for frame in frames)
 
 
-def _pictures(contents: Contents, one: PairOf) -> tuple[Picture, Picture] | str:
+def _pictures(contents: Contents, one: PairOf) -> _Scene | str:
     """The long and the amplified short; the problem where one of them cannot be developed."""
     long = one.scene.frame(one.pair.reference)
     try:
