@@ -133,6 +133,7 @@ app.command("import-weights", rich_help_panel=_TRAIN)(import_weights.import_weig
 
 app.add_typer(import_.app, name="import", rich_help_panel=_SHARE)
 app.add_typer(export.app, name="export", rich_help_panel=_SHARE)
+app.command("report", rich_help_panel=_SHARE)(report.report)
 app.command("export-model", rich_help_panel=_SHARE)(export_model.export_model)
 app.command("schema", rich_help_panel=_SHARE)(schema.schema)
 
