@@ -25,6 +25,7 @@ from sidcap.cli import (
     import_weights,
     live,
     recover,
+    report,
     review,
     schema,
     shoot,

@@ -14,8 +14,6 @@ import typer
 from sidcap.cli.leaks import leaks
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import (
-    INTERRUPTED,
-    complain,
     console,
     counted,
     ended_like_ctrl_c,
@@ -24,7 +22,7 @@ from sidcap.cli.screen import (
     warn,
     without_c_chatter,
 )
-from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.errors import StoppedError, UsageError
 from sidcap.data_manifest.words import Split, Verdict
 
 if TYPE_CHECKING:
@@ -278,8 +276,7 @@ def _shown() -> Iterator[Callable[[int, int], None]]:
             task = bar.add_task("exporting", total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
     except KeyboardInterrupt:
-        complain("interrupted: nothing was exported")
-        raise typer.Exit(INTERRUPTED) from None
+        raise StoppedError("interrupted: nothing was exported") from None
 
 
 def _tell(cargo: Cargo, kind: str, written: Path, *, json: bool) -> None:

@@ -10,9 +10,7 @@ from typer.core import TyperGroup
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
 from sidcap.cli.screen import (
-    INTERRUPTED,
     NOT_USABLE,
-    complain,
     console,
     counted,
     ended_like_ctrl_c,
@@ -21,6 +19,7 @@ from sidcap.cli.screen import (
     warn,
     without_c_chatter,
 )
+from sidcap.data_manifest.errors import StoppedError
 
 if TYPE_CHECKING:
     from sidcap.data_manifest.importers.sid import ImportReport
@@ -72,8 +71,7 @@ def import_export(
             task = bar.add_task("importing", total=None)
             report = import_from(source, dataset, lambda done, total: bar.update(task, completed=done, total=total))
     except KeyboardInterrupt:
-        complain("interrupted: nothing was imported")
-        raise typer.Exit(INTERRUPTED) from None
+        raise StoppedError("interrupted: nothing was imported") from None
     console.print(
         f"{counted(report.scenes, 'scene')}, {counted(report.pairs, 'pair')}, {counted(report.frames, 'frame')} "
         f"of a {report.format} export in {dataset}",

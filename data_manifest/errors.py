@@ -78,10 +78,6 @@ class HookError(SidcapError):
     """A command that the user gave a session failed; the session ended there."""
 
 
-class StoppedError(SidcapError):
-    """Somebody who watches a session ended it; what was shot stays, and can be resumed."""
-
-
 class DiskFullError(SidcapError):
     """The disk cannot hold the frames to come; nothing was exposed for which there is no room."""
 
@@ -111,6 +107,6 @@ class TrainingError(SidcapError):
 
 
 class StoppedError(SidcapError):
-    """Somebody ended it with Ctrl-C. What was done until then is kept; the text says how it goes on."""
+    """Somebody ended it, with Ctrl-C or from a page. What was done is kept; the text says how it goes on."""
 
     exit_code = 130  # as shells have it
