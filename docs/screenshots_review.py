@@ -49,7 +49,7 @@ def main() -> None:
         say_something(store)
         with served(root) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            take(browser.new_page(viewport={"width": 1440, "height": 900}), address, store)
+            take(browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True), address, store)
             browser.close()
 
 
@@ -98,8 +98,10 @@ def served(root: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "sidcap.cli", "review", "--no-browser", "--who", "anna", "--dataset", str(root)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 (our own command)
         assert process.stderr is not None  # noqa: S101
-        yield process.stderr.readline().split()[1]
-        process.send_signal(signal.SIGINT)
+        try:
+            yield process.stderr.readline().split()[1]
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 def take(page: Page, address: str, store: Store) -> None:
