@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
@@ -189,9 +190,10 @@ def test_without_the_token_nothing_is_served(live: LiveProcess) -> None:
     host = live.address.removeprefix("http://").partition("/")[0]
 
     def status(method: str, path: str) -> int:
-        connection = HTTPConnection(host, timeout=10)
-        connection.request(method, path, b"{}" if method == "POST" else None, {"Origin": f"http://{host}"})
-        return connection.getresponse().status
+        with closing(HTTPConnection(host, timeout=10)) as connection:
+            connection.request(method, path, b"{}" if method == "POST" else None, {"Origin": f"http://{host}"})
+            with connection.getresponse() as response:
+                return response.status
 
     for path in ("/", "/stream", "/status", "/live.js", "/?token=guess"):
         assert status("GET", path) == 403
