@@ -8,8 +8,8 @@ and no estimate of the noise, is needed. The root of that, over the mean brightn
 so it does not follow the exposure (a power law, such as a JPEG's gamma, only scales it).
 
 Among what was tried on the simulated camera, from sharp to far out of focus, in light 100 times different: Tenengrad
-(Tenenbaum 1970), multiplied the same way, ends at 40 % of its best where this ends at 20 %; a Laplacian without the Gaussian
-is all noise far from focus; either from one picture alone hardly moves (bench/live_sharpness.py).
+(Tenenbaum 1970), multiplied the same way, ends at 40 % of its best where this ends at 20 %; a Laplacian without the
+Gaussian is all noise far from focus; either from one picture alone hardly moves (bench/live_sharpness.py).
 """
 
 from __future__ import annotations
