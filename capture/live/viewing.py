@@ -239,7 +239,7 @@ class LiveView:
     def _magnify(self, times: int, centre: tuple[float, float]) -> None:
         if self._tried(lambda: self._tether.body.magnify(times, centre)):
             self._picture = None
-            self._tell(magnified=times, centre=centre, best=None, history=())
+            self._tell(magnified=times, centre=centre, best=None, history=(), look=None, text="the picture changes")
 
     def _tried(self, act: Callable[[], None]) -> bool:
         """Whether the camera did it; where it refuses, the page is told why."""

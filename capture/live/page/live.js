@@ -215,8 +215,10 @@ function drawHistogram(canvas, channels) {
   pen.globalCompositeOperation = "lighter";
   const highest = Math.max(...channels.flat(), 1);
   const step = canvas.width / channels[0].length;
+  const isNight = document.documentElement.hasAttribute("data-night");
+  const colours = isNight ? ["#500", "#500", "#500"] : ["#7a2c26", "#286632", "#2c4494"];
   channels.forEach((counts, channel) => {
-    pen.fillStyle = ["#7a2c26", "#286632", "#2c4494"][channel];
+    pen.fillStyle = colours[channel];
     counts.forEach((count, index) => {
       const height = canvas.height * Math.sqrt(count / highest); // the root: a few bright lamps show beside much night
       pen.fillRect(index * step, canvas.height - height, step, height);
@@ -402,7 +404,7 @@ function begin() {
   };
   told.onerror = () => showVeil("sidcap does not answer: was it ended?");
   setInterval(() => { if (status && told.readyState === EventSource.OPEN) show(); }, 500);
-  watch();
+  window.addEventListener("load", watch); // not before: a page has not loaded as long as its first picture has not come
 }
 
 begin();
