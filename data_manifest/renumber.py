@@ -143,7 +143,7 @@ def _free_number(old: int, split: Split, taken: Set[int]) -> int:
         return wished
     first = scene_id(1, split)
     of_split = range(first, first + SCENES_PER_SPLIT)
-    above = max(taken & set(of_split), default=first - 1) + 1
+    above: int = max(taken & set(of_split), default=first - 1) + 1
     for number in (*range(above, of_split.stop), *range(first, above)):
         if number not in taken:
             return number

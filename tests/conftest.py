@@ -65,3 +65,16 @@ def _shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset(_shot: Path, tmp_path: Path) -> Path:
     """A copy of the small dataset that a test may change."""
     return Path(shutil.copytree(_shot, tmp_path / "dataset"))
+
+
+@pytest.fixture(scope="session")
+def _exportable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import exported_dataset  # which imports torch, for which most tests need not wait
+
+    return exported_dataset.make(tmp_path_factory.mktemp("exportable") / "dataset").root
+
+
+@pytest.fixture
+def exportable(_exportable: Path, tmp_path: Path) -> Store:
+    """A copy of the dataset in which everything occurs that an export has to carry or to leave out."""
+    return Store.open(Path(shutil.copytree(_exportable, tmp_path / "dataset")))

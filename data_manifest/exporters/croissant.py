@@ -181,9 +181,7 @@ def _record_set(name: str, row: type[Record], key: str | None, data: list[dict[s
         }
         for field, info in row.model_fields.items()
     ]
-    document["data"] = [
-        {f"{name}/{field}": value for field, value in values.items() if value is not None} for values in data
-    ]
+    document["data"] = [{f"{name}/{field}": value for field, value in values.items()} for values in data]
     return document
 
 

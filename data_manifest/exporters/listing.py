@@ -46,7 +46,7 @@ class Listing(Record):
 
 def aside(path: str) -> str:
     """Where a file lies that the format has no place for."""
-    return f"{FOLDER}/{path}"
+    return f"{FOLDER}/files/{path}"
 
 
 def placed(file: CargoFile, at: str, member: str | None = None) -> Placed:
@@ -59,7 +59,7 @@ def write_listing(
 ) -> None:
     """Write the records and the listing itself; ``files`` are already in their places."""
     for path, content in cargo.documents():
-        at = aside(path)
+        at = f"{FOLDER}/{path}"
         write_document(folder / at, content)
         digest = hashlib.sha256(content).hexdigest()
         files.append(Placed(path=path, at=at, size_bytes=len(content), sha256=digest))
