@@ -13,6 +13,7 @@ from sidcap.cli.evaluate import evaluate_showing_progress, show_scores
 from sidcap.cli.evening import Evening
 from sidcap.cli.gear import Gear
 from sidcap.cli.order import Book, Destination, Wish
+from sidcap.cli.report import write_report
 from sidcap.cli.screen import INTERRUPTED, console, without_c_chatter
 from sidcap.cli.train import Device, train_showing_progress
 from sidcap.cli.verify_alignment import show_verdicts
@@ -45,7 +46,7 @@ def demo(
         Path, typer.Option(metavar="PATH", show_default="./demo", help="Where to; never your own dataset.")
     ] = Path("demo"),
 ) -> None:
-    """Do sidcap's whole job once, on the simulated camera: shoot, verify, train, evaluate.
+    """Do sidcap's whole job once, on the simulated camera: shoot, verify, train, evaluate, report.
 
     Takes some minutes on two cores. What is done already is not done again.
     """
@@ -64,6 +65,8 @@ def demo(
         raise typer.Exit(INTERRUPTED)
     _headline("4. evaluate: on a scene it has not seen")
     show_scores(evaluate_showing_progress(store, [run], Split.TEST, Device.AUTO))
+    _headline("5. report: all of it in one page")
+    write_report(dataset / "report.html", dataset, [run])
 
 
 def _shoot(store: Store) -> None:
