@@ -13,6 +13,7 @@ from sidcap.cli.evaluate import evaluate_showing_progress, show_scores
 from sidcap.cli.evening import Evening
 from sidcap.cli.gear import Gear
 from sidcap.cli.order import Book, Destination, Wish
+from sidcap.cli.report import write_report
 from sidcap.cli.screen import console, without_c_chatter
 from sidcap.cli.train import Device, train_showing_progress
 from sidcap.cli.verify_alignment import show_verdicts
@@ -47,8 +48,8 @@ def demo(
 ) -> None:
     """Do the whole job once, on the simulated camera.
 
-    Shoot, verify, train, evaluate: some minutes on two cores. What is done
-    already is not done again.
+    Shoot, verify, train, evaluate, report: some minutes on two cores. What is
+    done already is not done again.
 
     [bold]Into ./demo[/]
     sidcap demo
@@ -70,6 +71,8 @@ def demo(
     _train(store, run)
     _headline("4. evaluate: on a scene it has not seen")
     show_scores(evaluate_showing_progress(store, [run], Split.TEST, Device.AUTO))
+    _headline("5. report: all of it in one page")
+    write_report(dataset / "report.html", dataset, [run])
 
 
 def _shoot(store: Store) -> None:

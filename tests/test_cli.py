@@ -28,6 +28,7 @@ COMMANDS = (
     "decide",
     "train",
     "evaluate",
+    "report",
     "validate",
     "schema",
     "simulate-camera",

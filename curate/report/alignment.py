@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sidcap.curate.report.contents import Contents, PairOf
-from sidcap.curate.report.words import NOTHING, STANDINGS, listed, percent, share, standing
-from sidcap.data_manifest.pages.document import Block, Figure, Section, Table, Words, counted
+from sidcap.curate.report.words import NOTHING, STANDINGS, percent, standing
+from sidcap.data_manifest.pages.document import Block, Figure, Section, Table, Words
 from sidcap.data_manifest.schema import Alignment
 from sidcap.data_manifest.words import Split
 
@@ -70,7 +70,7 @@ def _verdict_figure(pairs: Sequence[PairOf]) -> Figure:
     labels = [f"{split.value}, ratio {ratio:.4g}" for split, ratio in counts]
 
     def draw(canvas: Canvas) -> None:
-        from sidcap.data_manifest.pages.plots import HATCHES, INK, SERIES
+        from sidcap.data_manifest.pages.plots import HATCHES, INK, SERIES, whole_numbers
 
         axes = canvas.subplots()
         left = [0] * len(counts)
@@ -91,11 +91,16 @@ def _verdict_figure(pairs: Sequence[PairOf]) -> Figure:
             left = [before + width for before, width in zip(left, widths, strict=True)]
         for row, count in enumerate(counts.values()):
             axes.annotate(
-                f"{sum(count.values()):,}", (sum(count.values()), row), (4, 0), textcoords="offset points", va="center", color=INK
+                f"{sum(count.values()):,}",
+                (sum(count.values()), row),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                color=INK,
             )
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(axes.xaxis)
         axes.set_xlabel("pairs")
         handles, names = axes.get_legend_handles_labels()
         canvas.legend(handles, names, loc="outside upper left", ncols=len(names))
@@ -218,7 +223,9 @@ def _map_figure(pairs: Sequence[PairOf]) -> Figure:
         caption="Right and down are positive, as in the picture. A cloud that is off the middle tells of a camera that "
         "always moves the same way, for example when its mirror goes up.",
         draw=draw,
-        numbers=Table("The shift of every pair, again", columns, rows, frozenset(columns[2:7]), sortable=True, most_rows=50),
+        numbers=Table(
+            "The shift of every pair, again", columns, rows, frozenset(columns[2:7]), sortable=True, most_rows=50
+        ),
         size_in=(7.4, 3.7),
     )
 
@@ -232,7 +239,13 @@ def _light_figure(pairs: Sequence[PairOf]) -> Figure:
         axes = canvas.subplots()
         for series, ratio in enumerate(ratios):
             members = [one for one in pairs if one.pair.ratio.nominal == ratio and _sigma(one) > 0]
-            scatter(axes, [one.light_e or 0 for one in members], [_sigma(one) for one in members], series, f"ratio {ratio:g}")
+            scatter(
+                axes,
+                [one.light_e or 0 for one in members],
+                [_sigma(one) for one in members],
+                series,
+                f"ratio {ratio:g}",
+            )
         for tolerance in _tolerances(pairs):
             axes.axhline(tolerance / _SIGMAS, color=INK, linewidth=1, linestyle="--")
             axes.annotate(
@@ -246,12 +259,14 @@ def _light_figure(pairs: Sequence[PairOf]) -> Figure:
         legend(canvas, axes)
 
     columns = ("Pair", "Ratio", "Light, e⁻ a pixel", "Uncertainty (1σ), px")
-    rows = tuple((one.name, f"{one.pair.ratio.nominal:.4g}", f"{one.light_e:.3g}", f"{_sigma(one):.3f}") for one in pairs)
+    rows = tuple(
+        (one.name, f"{one.pair.ratio.nominal:.4g}", f"{one.light_e:.3g}", f"{_sigma(one):.3f}") for one in pairs
+    )
     return Figure(
         name="uncertainty",
         title="How well the shift is known, by the light there is",
-        caption="The darker the short, the less its place can be told. Above the dashed line a pair stays undetermined, "
-        "however still the camera stood: more light or a lower ratio would help.",
+        caption="The darker the short, the less its place can be told. Above the dashed line a pair stays "
+        "undetermined, however still the camera stood: more light or a lower ratio would help.",
         draw=draw,
         numbers=Table("The numbers of this plot", columns, rows, frozenset(columns[1:]), sortable=True),
     )
@@ -274,7 +289,9 @@ def _reasons(pairs: Sequence[PairOf]) -> Table | Words:
     rows = tuple(
         (standing(verdict), examples[verdict, kind], f"{count:,}") for (verdict, kind), count in counts.most_common()
     )
-    return Table("Why pairs are not aligned", ("Verdict", "For example", "Pairs"), rows, frozenset({"Pairs"}), most_rows=20)
+    return Table(
+        "Why pairs are not aligned", ("Verdict", "For example", "Pairs"), rows, frozenset({"Pairs"}), most_rows=20
+    )
 
 
 def _how(pairs: Sequence[PairOf]) -> Table:
@@ -308,7 +325,7 @@ def _drift_figure(closings: Sequence[PairOf]) -> Figure:
         return [(number, each) for number, each in found if each is not None and each.light is not None]
 
     def draw(canvas: Canvas) -> None:
-        from sidcap.data_manifest.pages.plots import INK, scatter
+        from sidcap.data_manifest.pages.plots import INK, scatter, whole_numbers
 
         above, below = canvas.subplots(2, 1, sharex=True)
         numbers = range(1, len(closings) + 1)
@@ -323,7 +340,7 @@ def _drift_figure(closings: Sequence[PairOf]) -> Figure:
         below.axhline(0, color=INK, linewidth=0.8)
         below.set_ylabel("light changed, %")
         below.set_xlabel("scene, in order")
-        below.xaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(below.xaxis)
 
     rows = tuple(
         (
@@ -339,8 +356,8 @@ def _drift_figure(closings: Sequence[PairOf]) -> Figure:
     return Figure(
         name="drift",
         title="What changed while each bracket was shot",
-        caption="The closing long beside the first one of the same bracket: how far the camera crept, and how the light "
-        "drifted. Bars are one standard deviation.",
+        caption="The closing long beside the first one of the same bracket: how far the camera crept, and how the "
+        "light drifted. Bars are one standard deviation.",
         draw=draw,
         numbers=Table("The numbers of this plot", columns, rows, frozenset(columns[1:4]), sortable=True),
         size_in=(7.4, 4.0),

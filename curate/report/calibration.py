@@ -35,7 +35,9 @@ def calibration(contents: Contents) -> Section:
     blocks: list[Block] = []
     if not contents.calibration.frames:
         blocks.append(
-            Words("No darks and no flats were shot: noise is as published for the body, or told by the pairs themselves.")
+            Words(
+                "No darks and no flats were shot: noise is as published for the body, or told by the pairs themselves."
+            )
         )
     elif not records:
         blocks.append(Words("Darks or flats are there, but were not evaluated: run `sidcap calibrate`.", "doubt"))
@@ -67,7 +69,16 @@ def _summary(records: Sequence[SensorRecord]) -> Table:
         )
         for record in records
     )
-    columns = ("Camera", "ISO", "Gain, e⁻/DN", "Read noise, e⁻", "Read noise, DN", "Dark current, e⁻/s", "Hot pixels", "Frames")
+    columns = (
+        "Camera",
+        "ISO",
+        "Gain, e⁻/DN",
+        "Read noise, e⁻",
+        "Read noise, DN",
+        "Dark current, e⁻/s",
+        "Hot pixels",
+        "Frames",
+    )
     return Table(
         "What was found of each body",
         columns,
@@ -130,9 +141,8 @@ def _is_of(frame: CalibrationFrame, record: SensorRecord) -> bool:
 
 def _facts(record: SensorRecord) -> Iterator[tuple[str, str]]:
     yield "Gain", f"{measured(record.gain_e_per_dn, 'e⁻/DN')}{_from(record.gain_source)}"
-    yield "Read noise", (
-        f"{measured(record.read_noise_e, 'e⁻')}, {measured(record.read_noise_dn, 'DN')}{_from(record.read_noise_source)}"
-    )
+    noise_e, noise_dn = measured(record.read_noise_e, "e⁻"), measured(record.read_noise_dn, "DN")
+    yield "Read noise", f"{noise_e}, {noise_dn}{_from(record.read_noise_source)}"
     if record.white_dn is not None:
         yield "White level", f"{record.white_dn:.6g} DN, where overexposed flats pile up"
     if record.black_dn is not None:
@@ -221,7 +231,12 @@ def _transfer_figure(record: SensorRecord, points: Sequence[_Point], number: int
         legend(canvas, axes)
 
     rows = tuple(
-        (seconds(point.exposure_s), f"{point.mean_dn:.1f}", f"{point.variance_dn2:.1f}", "no" if point.beyond else "yes")
+        (
+            seconds(point.exposure_s),
+            f"{point.mean_dn:.1f}",
+            f"{point.variance_dn2:.1f}",
+            "no" if point.beyond else "yes",
+        )
         for point in points
     )
     columns = ("Exposure", "Mean, DN", "Variance, DN²", "Used")
@@ -229,8 +244,8 @@ def _transfer_figure(record: SensorRecord, points: Sequence[_Point], number: int
         f"photon-transfer-{number}",
         f"Photon transfer: {name}",
         "Each mark is a pair of flats of one exposure, measured in the middle of the frame; the line is what the "
-        "calibration found in all of it. Marks on the line: the noise is that of counted photons. Overexposed flats have "
-        "no noise and no mark.",
+        "calibration found in all of it. Marks on the line: the noise is that of counted photons. Overexposed "
+        "flats have no noise and no mark.",
         draw,
         Table("The numbers of this plot", columns, rows, frozenset(columns[:3])),
     )
@@ -250,7 +265,10 @@ def _dark_level_figure(record: SensorRecord, darks: Sequence[DarkFrame], number:
         axes.set_xlabel("exposure, s")
         axes.set_ylabel("dark level, DN above masked black" if record.masked_black_dn else "dark level, DN above black")
 
-    rows = tuple((dark.path.rsplit("/", 1)[-1], f"{time:.5g}", f"{level:+.3f}") for dark, (time, level) in zip(darks, points, strict=True))
+    rows = tuple(
+        (dark.path.rsplit("/", 1)[-1], f"{time:.5g}", f"{level:+.3f}")
+        for dark, (time, level) in zip(darks, points, strict=True)
+    )
     columns = ("Dark", "Exposure, s", "Level, DN")
     return Figure(
         f"dark-level-{number}",
@@ -277,6 +295,7 @@ def _map_blocks(contents: Contents, record: SensorRecord, number: int, name: str
 
 
 def _shading_figure(maps: DarkMaps, number: int, name: str) -> Figure:
+    side = _block(maps.shape_px)
     offset, rate = (_binned(np.where(maps.hot, np.nan, map_)) for map_ in (maps.offset_dn, maps.rate_dn_per_s))
 
     def draw(canvas: Canvas) -> None:
@@ -284,7 +303,9 @@ def _shading_figure(maps: DarkMaps, number: int, name: str) -> Figure:
         height, width = maps.shape_px
         for axes, shading, title in zip(panels, (offset, rate), ("at 0 s, DN", "growth, DN/s"), strict=True):
             low, high = np.percentile(shading, (1, 99))
-            image = axes.imshow(shading, cmap="cividis", vmin=low, vmax=high, extent=(0, width, height, 0), interpolation="none")
+            image = axes.imshow(
+                shading, cmap="cividis", vmin=low, vmax=high, extent=(0, width, height, 0), interpolation="none"
+            )
             axes.set_title(title)
             axes.set_xlabel("column")
             axes.grid(visible=False)
@@ -299,8 +320,8 @@ def _shading_figure(maps: DarkMaps, number: int, name: str) -> Figure:
     return Figure(
         f"dark-shading-{number}",
         f"Dark shading: {name}",
-        f"What the sensor shows without light: what is there at once (left), and what grows with time (right). Means of "
-        f"blocks of {_block(maps.shape_px)} × {_block(maps.shape_px)} photosites without hot pixels; colours span 98 % of them.",
+        "What the sensor shows without light: what is there at once (left), and what grows with time (right). Means of "
+        f"blocks of {side} × {side} photosites without hot pixels; colours span 98 % of them.",
         draw,
         Table("The numbers of this plot", columns, rows, frozenset(columns[1:])),
         size_in=(7.4, 3.8),
@@ -318,7 +339,9 @@ def _hot_figure(maps: DarkMaps, number: int, name: str) -> Figure | Words:
         from sidcap.data_manifest.pages.plots import SERIES
 
         axes = canvas.subplots()
-        axes.scatter(columns_of, rows_of, s=2.5, color=SERIES[1], marker="s", linewidths=0, rasterized=len(rows_of) > 200)
+        axes.scatter(
+            columns_of, rows_of, s=2.5, color=SERIES[1], marker="s", linewidths=0, rasterized=len(rows_of) > 200
+        )
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
         axes.set_aspect("equal")
@@ -326,12 +349,16 @@ def _hot_figure(maps: DarkMaps, number: int, name: str) -> Figure | Words:
         axes.set_ylabel("row")
 
     share = len(rows_of) / maps.hot.size
-    rows = tuple((f"plane {plane}", f"{count:,}", f"{count / (maps.hot.size / 4):.4%}".replace("%", " %")) for plane, count in enumerate(plane_counts, 1))
+    rows = tuple(
+        (f"plane {plane}", f"{count:,}", f"{count / (maps.hot.size / 4):.4%}".replace("%", " %"))
+        for plane, count in enumerate(plane_counts, 1)
+    )
     columns = ("Plane of the colour filter", "Hot pixels", "Share")
     return Figure(
         f"hot-pixels-{number}",
         f"Hot pixels: {name}",
-        f"{len(rows_of):,} photosites ({share:.3%}".replace("%", " %") + ") stand out of their surroundings in the dark by six "
+        f"{len(rows_of):,} photosites ({share:.3%}".replace("%", " %")
+        + ") stand out of their surroundings in the dark by six "
         "times the read noise. A network that is told of them has them replaced by their neighbours. Marks are larger "
         "than photosites.",
         draw,

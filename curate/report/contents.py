@@ -112,7 +112,11 @@ def manifest_sha256(store: Store) -> str:
     """SHA-256 over all records: for dataset.json, calibration/calibration.json and each scene's file, in this order,
     a line of the file's own SHA-256, two spaces and its path, as ``sha256sum`` prints it. What is absent is left out.
     """
-    paths = ["dataset.json", "calibration/calibration.json", *(f"scenes/{number:05d}.json" for number in store.scene_ids())]
+    paths = [
+        "dataset.json",
+        "calibration/calibration.json",
+        *(f"scenes/{number:05d}.json" for number in store.scene_ids()),
+    ]
     digest = hashlib.sha256()
     for path in paths:
         if (store.root / path).is_file():

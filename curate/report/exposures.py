@@ -37,7 +37,9 @@ def _times(frames: Sequence[Frame]) -> Table:
     for frame in frames:
         groups[frame.role, frame.exposure.nominal_s, frame.iso.set].append(frame)
     rows = []
-    for (role, nominal_s, iso), members in sorted(groups.items(), key=lambda item: (item[0][0], -item[0][1], item[0][2])):
+    for (role, nominal_s, iso), members in sorted(
+        groups.items(), key=lambda item: (item[0][0], -item[0][1], item[0][2])
+    ):
         true_s = fmean(frame.exposure.true_s for frame in members)
         asked = {frame.exposure.requested_s for frame in members if frame.exposure.requested_s is not None}
         exif = {frame.exposure.exif_s for frame in members if frame.exposure.exif_s is not None}
@@ -59,7 +61,7 @@ def _times(frames: Sequence[Frame]) -> Table:
         columns,
         tuple(rows),
         frozenset(columns[1:]),
-        note="The dial says 1/30 where the shutter does 1/32: shutters run in powers of two. The true time is what counts.",
+        note="The dial says 1/30 where the shutter does 1/32: shutters run in powers of two. The true time counts.",
     )
 
 
@@ -103,7 +105,7 @@ def _ratios(pairs: Sequence[PairOf]) -> Table:
         columns,
         tuple(rows),
         frozenset(columns),
-        note="Nominal: what was asked for. True: from the real shutter times. Measured: from the pixels of both frames.",
+        note="Nominal: as asked for. True: from the real shutter times. Measured: from the pixels of both frames.",
     )
 
 
@@ -147,8 +149,8 @@ def _figure(pairs: Sequence[PairOf]) -> Figure:
     return Figure(
         name="ratios",
         title="How far the measured ratios lie from the true ones",
-        caption="Each mark is a pair, its bar one standard deviation. Zero means that the pixels got the light that the "
-        "shutter times promise. A few percent are usual for a shutter; more means that the light changed.",
+        caption="Each mark is a pair, its bar one standard deviation. Zero means that the pixels got the light that "
+        "the shutter times promise. A few percent are usual for a shutter; more means that the light changed.",
         draw=draw,
         numbers=Table("The numbers of this plot", columns, rows, frozenset(columns[1:]), sortable=True),
     )

@@ -35,10 +35,10 @@ def problems_of(contents: Contents, *, checksums: bool) -> tuple[Problem, ...]:
 
 def files(contents: Contents, problems: Sequence[Problem], *, checksums: bool) -> Section:
     """What is wrong with the files, and what was looked at to tell."""
-    rows = tuple((one.path, Badge(one.kind, "doubt" if one.kind == "incomplete" else "bad"), one.text) for one in problems)
-    discarded = tuple(
-        (one.frame.path, one.reason) for scene in contents.scenes for one in scene.discarded
+    rows = tuple(
+        (one.path, Badge(one.kind, "doubt" if one.kind == "incomplete" else "bad"), one.text) for one in problems
     )
+    discarded = tuple((one.frame.path, one.reason) for scene in contents.scenes for one in scene.discarded)
     count = counted(sum(1 for _ in contents.files), "file")
     looked = (
         f"Every byte of {count} was read and compared with its checksum."
@@ -53,7 +53,9 @@ def files(contents: Contents, problems: Sequence[Problem], *, checksums: bool) -
         blocks.append(Words("Nothing is missing and nothing is damaged, as far as that tells.", "good"))
     if discarded:
         blocks.append(
-            Table("Shot again: these count for nothing", ("File", "Why"), discarded, note="They are kept in discarded/.")
+            Table(
+                "Shot again: these count for nothing", ("File", "Why"), discarded, note="They are kept in discarded/."
+            )
         )
     return Section("files", "Missing and damaged files", tuple(blocks))
 

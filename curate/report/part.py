@@ -47,5 +47,7 @@ def dataset_part(
 
 def _in_one_line(contents: Contents) -> str:
     usable = sum(one.pair.usable for one in contents.pairs)
-    line = f"{counted(len(contents.scenes), 'scene')}, {counted(len(contents.pairs), 'pair')}, {usable:,} of them usable"
+    line = (
+        f"{counted(len(contents.scenes), 'scene')}, {counted(len(contents.pairs), 'pair')}, {usable:,} of them usable"
+    )
     return f"{line} ({contents.simulated} camera)" if contents.simulated else line

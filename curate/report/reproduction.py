@@ -27,8 +27,7 @@ def reproduction(contents: Contents) -> Section:
         blocks.append(Listing("Commands that shoot and judge such a dataset", "\n".join(commands)))
     blocks.append(
         Words(
-            "They are told by the records: what was asked for and how it was judged. Light, scenes and hands are not in "
-            "them."
+            "They are told by the records: what was asked for and how it was judged. Light and scenes are not in them."
         )
     )
     blocks.append(Facts("Versions and checksums", tuple(_facts(contents))))
@@ -69,7 +68,9 @@ def _shoot(scene: Scene) -> tuple[str, Split] | None:
         return None
     counts = Counter(pair.ratio.nominal for pair in scene.pairs)
     ratios = ",".join(f"{ratio:g}" for ratio in sorted(counts))
-    command = f"sidcap shoot --iso {long.iso.requested} --ratios {ratios} --long {seconds_text(long.exposure.requested_s)}"
+    command = (
+        f"sidcap shoot --iso {long.iso.requested} --ratios {ratios} --long {seconds_text(long.exposure.requested_s)}"
+    )
     command += f" --release {long.release.value}"
     if long.settle_s:
         command += f" --settle {long.settle_s:g}"
@@ -80,7 +81,10 @@ def _shoot(scene: Scene) -> tuple[str, Split] | None:
 
 def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
     yield "Dataset made with", contents.dataset.made_with
-    yield "Report written with", f"{program()}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    yield (
+        "Report written with",
+        f"{program()}, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+    )
     yield "Libraries", ", ".join(f"{name} {version(name)}" for name in ("rawpy", "numpy", "opencv-python-headless"))
     methods = (found.method for one in contents.pairs if (found := one.pair.alignment))
     yield "Registration", listed(methods)
@@ -96,11 +100,13 @@ def _checksums(contents: Contents) -> Iterator[Block]:
     lines = [f"{frame.sha256}  {frame.path}" for frame in contents.files if frame.sha256]
     if len(lines) > _MOST_CHECKSUMS:
         yield Words(
-            f"The checksums of all {counted(len(lines), 'file')} are in the scenes' files, which the manifest's checksum "
-            "covers; `sidcap report --plots FOLDER` writes them to FOLDER/checksums.sha256."
+            f"The checksums of all {counted(len(lines), 'file')} are in the scenes' files, which the manifest's "
+            "checksum covers; `sidcap report --plots FOLDER` writes them to FOLDER/checksums.sha256."
         )
     elif lines:
-        yield Listing("Checksums of every file, for `sha256sum --check` in the dataset's folder", "\n".join(lines), folded=True)
+        yield Listing(
+            "Checksums of every file, for `sha256sum --check` in the dataset's folder", "\n".join(lines), folded=True
+        )
 
 
 def checksums_of(contents: Contents) -> str:

@@ -17,7 +17,9 @@ def shooting(contents: Contents) -> Section:
     if contents.simulated:
         blocks.append(_origin(contents.simulated))
     if not contents.frames:
-        blocks.append(Words("The dataset has no frames yet: shoot a scene with `sidcap shoot`, or import some.", "doubt"))
+        blocks.append(
+            Words("The dataset has no frames yet: shoot a scene with `sidcap shoot`, or import some.", "doubt")
+        )
     else:
         blocks += [_equipment(contents), _splits(contents)]
     blocks.append(_facts(contents))
@@ -96,7 +98,10 @@ def _facts(contents: Contents) -> Facts:
     lines = [
         ("Made", f"{day(contents.dataset.created_utc)}, with {contents.dataset.made_with}"),
         ("Shot", f"{day(moments[0])} to {day(moments[-1])}" if moments else NOTHING),
-        ("Settling before each exposure", listed(f"{f.settle_s:g} s" for f in contents.frames if f.settle_s is not None)),
+        (
+            "Settling before each exposure",
+            listed(f"{f.settle_s:g} s" for f in contents.frames if f.settle_s is not None),
+        ),
         ("Black level from", listed(f.black.source for f in contents.frames if f.black)),
         ("White level from", listed(f.white.source for f in contents.frames if f.white)),
     ]

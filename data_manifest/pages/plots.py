@@ -21,6 +21,7 @@ from sidcap.data_manifest.store import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
 
 INK, QUIET, GRID = "#1b1c1e", "#54565a", "#d5d6d9"
@@ -35,7 +36,7 @@ RASTER_FROM: Final = 400
 _PNG_DPI = 160
 _RASTER_DPI = 200
 _ON_PAGE = {INK: "var(--ink)", QUIET: "var(--quiet)", GRID: "var(--plot-grid)"}
-_STYLE: Final[dict[str, Any]] = {
+_STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
@@ -158,6 +159,13 @@ def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
     axis.set_major_locator(LogLocator(subs=subdivided))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Ticks at whole numbers only: of what is counted."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def legend(canvas: Canvas, axes: Axes) -> None:

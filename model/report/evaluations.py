@@ -52,7 +52,8 @@ def _heading(evaluation: Evaluation) -> Words:
     whole = evaluation.mean(AMPLIFIED).psnr_db
     names = ", ".join(run.name for run in evaluation.runs)
     origin = " from the simulated camera" if evaluation.simulated else ""
-    text = f"{names} on split {evaluation.split}: {counted(whole.pairs, 'pair')} of {counted(whole.scenes, 'scene')}{origin}"
+    pairs, scenes = counted(whole.pairs, "pair"), counted(whole.scenes, "scene")
+    text = f"{names} on split {evaluation.split}: {pairs} of {scenes}{origin}"
     if evaluation.included:
         text += f", {evaluation.included} of them undetermined and judged because that was asked for"
     return Words(f"{text}. Judged with {evaluation.made_with}.")
@@ -64,7 +65,8 @@ def _stale(evaluation: Evaluation, runs: Sequence[Run]) -> list[Block]:
     names = {run.name for run in runs}
     return [
         Words(
-            f"{run.name} has changed since it was judged, after {counted(run.epochs, 'epoch')}: run `sidcap evaluate` again.",
+            f"{run.name} has changed since it was judged, after {counted(run.epochs, 'epoch')}: "
+            "run `sidcap evaluate` again.",
             "doubt",
         )
         for run in evaluation.runs
@@ -103,8 +105,8 @@ def _means(evaluation: Evaluation) -> Table:
         columns,
         rows,
         frozenset(columns[2:]),
-        note="Higher is better. Amplified: the short made brighter, without a network. Mean-scaled: the short given the "
-        "brightness of the answer, which nobody has without the long. 8 bit: of rounded pictures, as in the study. "
+        note="Higher is better. Amplified: the short made brighter, without a network. Mean-scaled: the short given "
+        "the brightness of the answer, which nobody has without the long. 8 bit: of rounded pictures, as in the study. "
         "Aligned: after the one factor that suits each reference best.",
     )
 
@@ -127,8 +129,8 @@ def _differences(evaluation: Evaluation) -> Table:
         columns,
         rows,
         frozenset(columns[2:]),
-        note="These intervals are the ones to compare by: they are narrower than those of the means, since every pair is "
-        "compared with itself.",
+        note="These intervals are the ones to compare by: they are narrower than those of the means, since every pair "
+        "is compared with itself.",
     )
 
 
@@ -221,7 +223,7 @@ def _means_figure(number: int, evaluation: Evaluation) -> Figure:
 
 def _pairs_figure(number: int, evaluation: Evaluation) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from sidcap.data_manifest.pages.plots import legend, scatter
+        from sidcap.data_manifest.pages.plots import legend, scatter, whole_numbers
 
         axes = canvas.subplots()
         for series, picture in enumerate(evaluation.pictures):
@@ -230,7 +232,7 @@ def _pairs_figure(number: int, evaluation: Evaluation) -> Figure:
             scatter(axes, [place + 1 for place in there], [values[place] for place in there], series, picture)
         axes.set_xlabel("pair, by scene and exposure")
         axes.set_ylabel("PSNR, dB")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(axes.xaxis)
         legend(canvas, axes)
 
     columns = ("Pair", *evaluation.pictures)
@@ -277,16 +279,17 @@ def _residues(evaluation: Evaluation) -> Table:
         columns,
         rows,
         frozenset(columns[2:8]),
-        note="Nearer to 0 is better; in brackets 95 % intervals. Patterns and glow are in levels of an 8-bit picture, the "
-        "cast in CIELAB: positive a* is red or magenta, positive b* yellow. Glow is how much brighter one edge is than "
-        "the middle.",
+        note="Nearer to 0 is better; in brackets 95 % intervals. Patterns and glow are in levels of an 8-bit picture, "
+        "the cast in CIELAB: positive a* is red or magenta, positive b* yellow. Glow is how much brighter one edge is "
+        "than the middle.",
     )
 
 
 def _words(interval: Interval, factor: float, digits: int) -> str:
     if interval.low is None or interval.high is None:
         return f"{interval.mean * factor:.{digits}f}"
-    return f"{interval.mean * factor:.{digits}f} ({interval.low * factor:.{digits}f} to {interval.high * factor:.{digits}f})"
+    mean, low, high = (f"{value * factor:.{digits}f}" for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} ({low} to {high})"
 
 
 def _residue_figure(number: int, evaluation: Evaluation) -> Figure:
@@ -298,7 +301,7 @@ def _residue_figure(number: int, evaluation: Evaluation) -> Figure:
 
         panels = canvas.subplots(1, 4, sharey=True)
         for axes, (measure, title, factor) in zip(panels, _RESIDUES, strict=True):
-            for series, (picture, height) in enumerate(zip(pictures, _heights(len(pictures)), strict=True)):
+            for picture, height in zip(pictures, _heights(len(pictures)), strict=True):
                 found = [row for row in evaluation.residues if row.picture == picture and row.group in groups]
                 # Marks are those of the plots above, where the mean-scaled picture comes second.
                 mark = evaluation.pictures.index(picture)

@@ -28,7 +28,9 @@ def runs_part(folders: Sequence[Path], store: Store | None, *, picture_bytes: in
     judgements, problems = read_evaluations(runs)
     if (left_out := len(judgements) - _MOST_EVALUATIONS) > 0:
         names = ", ".join(str(one.path) for one in judgements[_MOST_EVALUATIONS:])
-        problems += (f"{counted(left_out, 'more evaluation')} left out ({names}): judge runs side by side with `sidcap evaluate`",)
+        problems += (
+            f"{counted(left_out, 'more evaluation')} left out ({names}): judge runs side by side, `sidcap evaluate`",
+        )
         judgements = judgements[:_MOST_EVALUATIONS]
     for_samples = round(_SAMPLES_SHARE * picture_bytes)
     samples = sample_sheets(runs, for_samples)

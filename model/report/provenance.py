@@ -37,7 +37,10 @@ def provenance(runs: Sequence[Run], judgements: Sequence[Judgement], store: Stor
             "Report written with",
             (
                 ("Program", f"{program()}, Python {platform.python_version()}"),
-                ("Libraries", ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "rawpy", "safetensors"))),
+                (
+                    "Libraries",
+                    ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "rawpy", "safetensors")),
+                ),
             ),
         )
     )
@@ -113,7 +116,12 @@ def _pairs(run: Run, selection: Selection | str) -> Iterator[Block]:
     if isinstance(selection, Selection) and selection.fingerprint(run.state.config) == run.state.data_sha256:
         config = run.state.config.input
         rows = tuple(
-            (pair.scene, Path(pair.short.path).name, Path(pair.long.path).name, f"{input_ratio(pair.ratios, config):.2f}")
+            (
+                pair.scene,
+                Path(pair.short.path).name,
+                Path(pair.long.path).name,
+                f"{input_ratio(pair.ratios, config):.2f}",
+            )
             for pair in selection.pairs
         )
         columns = ("Scene", "Short", "Long", "Amplified by")
@@ -121,10 +129,10 @@ def _pairs(run: Run, selection: Selection | str) -> Iterator[Block]:
         yield Table(title, columns, rows, frozenset({"Amplified by"}), folded=True)
     left_out = [one for one in run.log.start.get("left_out", []) if isinstance(one, dict)]
     if left_out:
-        rows = tuple(
+        unused = tuple(
             (Path(str(one.get("frame", ""))).stem, str(one.get("verdict", "")), str(one.get("reason", "")))
             for one in left_out
         )
-        yield Table(f"What {run.name} was not trained on", ("Pair", "Stands at", "Why"), rows, folded=True)
+        yield Table(f"What {run.name} was not trained on", ("Pair", "Stands at", "Why"), unused, folded=True)
     elif run.log.starts:
         yield Words(f"No pair of the train split was left out of {run.name}.")

@@ -112,7 +112,7 @@ def read_log(path: Path) -> Log:
     stops = [event for event in events if event["event"] == "stop"]
     return Log(
         starts=tuple(event for event in events if event["event"] == "start"),
-        epochs=tuple(dict(sorted((epoch.epoch, epoch) for epoch in epochs if epoch.epoch > 0)).values()),
+        epochs=tuple(sorted({one.epoch: one for one in epochs if one.epoch > 0}.values(), key=lambda one: one.epoch)),
         stop=stops[-1] if stops else None,
         trained_s=sum(_sittings_s(events)),
         unreadable=sum(bool(line.strip()) for line in lines) - len(events),
@@ -143,10 +143,7 @@ def _epoch(event: dict[str, Any]) -> Epoch:
     number = _number(event, "epoch")
     return Epoch(
         epoch=int(number) if math.isfinite(number) else 0,
-        **{
-            name: _number(event, name)
-            for name in ("loss", "lr", "crops_per_s", "data_wait", "utilisation", "seconds")
-        },
+        **{name: _number(event, name) for name in ("loss", "lr", "crops_per_s", "data_wait", "utilisation", "seconds")},
     )
 
 

@@ -22,7 +22,8 @@ MOST_SHEETS = 8
 
 def sample_sheets(runs: Sequence[Run], most_bytes: int) -> list[Block]:
     """The last sheet of sample crops of each run that has one."""
-    pictures, left_out = [], 0
+    pictures: list[Picture] = []
+    left_out = 0
     for run in runs:
         if run.sample is None:
             continue
@@ -37,7 +38,9 @@ def sample_sheets(runs: Sequence[Run], most_bytes: int) -> list[Block]:
         caption = "The same places of training scenes: the short amplified, the network's picture, the long."
         blocks.append(Gallery("Sample crops, after the last epochs", caption, tuple(pictures), columns=1))
     if left_out:
-        blocks.append(Words(f"{counted(left_out, 'sheet')} of samples left out: unreadable, or too large for a report."))
+        blocks.append(
+            Words(f"{counted(left_out, 'sheet')} of samples left out: unreadable, or too large for a report.")
+        )
     return blocks
 
 
@@ -62,7 +65,9 @@ def evaluation_sheets(judgement: Judgement, most_bytes: int) -> list[Block]:
         caption = f"In rows: the short as it is, the long, the short amplified, then {', '.join(names)}."
         blocks.append(Gallery(title, caption, tuple(pictures), columns=2))
     if not blocks:
-        blocks.append(Words(f"The pictures of the evaluation in {judgement.path} are not there, or do not fit in here."))
+        blocks.append(
+            Words(f"The pictures of the evaluation in {judgement.path} are not there, or do not fit in here.")
+        )
     return blocks
 
 

@@ -31,8 +31,7 @@ def overview(runs: Sequence[Run]) -> Section:
         ("Settings from preset", lambda run: run.state.config.preset if run.state else NOTHING),
         ("Network", _network),
         ("State", _ended),
-        ("Epochs", lambda run: f"{run.state.epoch:,} of {run.state.config.epochs:,}" if _trained(run) else NOTHING),
-        ("Steps", lambda run: f"{run.state.step:,}" if _trained(run) else NOTHING),
+        ("Epochs and steps", _progress),
         ("Scenes and pairs", _data),
         ("Loss of the last epoch", lambda run: f"{run.log.epochs[-1].loss:.4f}" if run.log.epochs else NOTHING),
         ("Trained for", lambda run: _duration(run.log.trained_s) if run.log.trained_s else NOTHING),
@@ -46,8 +45,10 @@ def overview(runs: Sequence[Run]) -> Section:
     return Section("runs-overview", "What was trained", tuple(blocks))
 
 
-def _trained(run: Run) -> bool:
-    return run.state is not None and not run.state.imported_from
+def _progress(run: Run) -> str:
+    if run.state is None or run.state.imported_from:
+        return NOTHING
+    return f"{run.state.epoch:,} of {run.state.config.epochs:,} epochs, {counted(run.state.step, 'step')}"
 
 
 def _network(run: Run) -> str:
@@ -153,9 +154,13 @@ def training(runs: Sequence[Run]) -> Section:
             blocks.append(Words(f"{run.name} has no curves: {why}."))
         lost = sum(not math.isfinite(epoch.loss) for epoch in run.log.epochs)
         if lost:
-            blocks.append(Words(f"{run.name}: the loss of {counted(lost, 'epoch')} is no number; the curve has gaps.", "bad"))
+            blocks.append(
+                Words(f"{run.name}: the loss of {counted(lost, 'epoch')} is no number; the curve has gaps.", "bad")
+            )
         if run.log.unreadable:
-            blocks.append(Words(f"{run.name}: {counted(run.log.unreadable, 'line')} of the log cannot be read.", "doubt"))
+            blocks.append(
+                Words(f"{run.name}: {counted(run.log.unreadable, 'line')} of the log cannot be read.", "doubt")
+            )
     if logged:
         blocks.append(_curves(logged))
     return Section("training", "Training", tuple(blocks))
@@ -175,7 +180,7 @@ def _curves(runs: Sequence[Run]) -> Figure:
     widest = max(_step(run.log.epochs) for run in runs)
 
     def draw(canvas: Canvas) -> None:
-        from sidcap.data_manifest.pages.plots import LINES, SERIES, legend, log_axis
+        from sidcap.data_manifest.pages.plots import LINES, SERIES, legend, log_axis, whole_numbers
 
         rows = math.ceil(len(panels) / 2)
         grid = canvas.subplots(rows, 2, squeeze=False)
@@ -196,7 +201,7 @@ def _curves(runs: Sequence[Run]) -> Figure:
                 log_axis(axes, "y")
             else:
                 axes.set_ylim(bottom=0)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            whole_numbers(axes.xaxis)
         for axes in grid.flat[len(panels) :]:
             axes.remove()
         for axes in grid[-1]:
