@@ -29,6 +29,7 @@ BENCHMARKS = sorted({shown.text for shown in SHOWN if shown.text.startswith("pyt
 COMMANDS = sorted({shown.text for shown in SHOWN} - set(BENCHMARKS))
 TO_RUN = [text for text in COMMANDS if isinstance(TABLE.get(text), Run)]
 TO_PARSE = [text for text in COMMANDS if isinstance(TABLE.get(text), Parse)]
+pytestmark = pytest.mark.timeout(600)  # the first test prepares for all
 _LINKED = 1_000_000
 """Files larger than this are linked into copies, not copied: nothing writes into a raw file."""
 
