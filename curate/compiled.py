@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
 Across = tuple[Image, Image, Image, Image]
+Where = NDArray[np.bool_]
 Sums = NDArray[np.float64]
 Pair = tuple[int, int]
 """Along y and x."""
@@ -81,7 +82,7 @@ def _total(image: Image) -> np.float32:
 
 
 @_compiled
-def towers(plane: Image, limit: np.float32) -> NDArray[np.bool_]:
+def towers(plane: Image, limit: np.float32) -> Where:
     """(h, w): where four fifths of a pixel exceed its eight neighbours by more than ``limit``; never on the edges."""
     height, width = plane.shape
     result, column_top = np.zeros((height, width), np.bool_), np.empty(width, np.float32)
@@ -212,39 +213,48 @@ def local_light(planes: Image, first: Pair, size: Pair) -> Image:
 
 @_compiled
 def sum_up(
-    terms: Image,
+    across: Across,
+    lines: Image,
     short: Image,
     first: Pair,
     light: Image,
-    plane: int,
-    usable: Image,
-    variance: Image,
+    usable: Where,
+    variances: Image,
     gain: np.float32,
     limit: np.float32,
-) -> tuple[Sums, Sums, Sums, float]:
-    """What a plane of a tile adds up to; overwrites ``terms``.
+) -> tuple[Sums, Sums, Sums, Sums]:
+    """What a tile adds up to, by plane.
 
-    ``short`` (4, h, w): the short's planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the
-    long's local mean; ``usable`` (rows, columns): 1, or 0. ``variance`` (3,): what the short is multiplied by to be of
-    the long's unit, and its variance by light and in the dark. Residuals whose square is beyond ``limit`` variances are
+    ``across`` is what is read of the long, ``lines`` as `read_across` takes them; ``short`` (4, h, w): the short's
+    planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the long's local mean; ``usable``
+    (rows, columns): where both are. ``variances`` (4, 3): what a plane of the short is multiplied by to be of the
+    long's unit, and its variance by light and in the dark. Residuals whose square is beyond ``limit`` variances are
     left out.
 
-    (9, 9): products of terms with those in `COLUMNS` over the variance, means of rows and of columns taken off; (7, 7):
-    covariance of the instruments' with the residual; (5,): weighted light of each plane of the long, and sum of the
-    weights; photosites.
+    (4, 9, 9): products of terms with those in `COLUMNS` over the variance, means of rows and of columns taken off;
+    (4, 7, 7): covariance of the instruments' with the residual; (4, 5): weighted light of each plane of the long, and
+    sum of the weights; (4,): photosites.
     """
     planes, height, width = light.shape
+    products, scatter = (
+        np.empty((planes, len(TERMS), len(TERMS))),
+        np.empty((planes, INSTRUMENT_TERMS, INSTRUMENT_TERMS)),
+    )
+    of_light, pixels = np.zeros((planes, planes + 1)), np.empty(planes)
     weight = np.empty((height, width), np.float32)
-    for row in range(height):
-        of_short = short[plane, first[0] + row, first[1] : first[1] + width]
-        _weigh(terms[row], of_short, light[plane, row], usable[row], variance, gain, weight[row])
-    pixels = _without_outliers(terms, weight, limit)
-    of_light = np.zeros(planes + 1)
-    for row in range(height):
-        for other in range(planes):
-            of_light[other] += _dot(weight[row], light[other, row])
-        of_light[planes] += _total(weight[row])
-    return _products(terms, weight), _scatter(terms, weight), of_light, pixels
+    for plane in range(planes):
+        terms = read_terms(across, lines, plane)
+        for row in range(height):
+            of_short = short[plane, first[0] + row, first[1] : first[1] + width]
+            _weigh(terms[row], of_short, light[plane, row], usable[row], variances[plane], gain, weight[row])
+        pixels[plane] = _without_outliers(terms, weight, limit)
+        for row in range(height):
+            for other in range(planes):
+                of_light[plane, other] += _dot(weight[row], light[other, row])
+            of_light[plane, planes] += _total(weight[row])
+        products[plane] = _products(terms, weight)
+        scatter[plane] = _scatter(terms, weight)
+    return products, scatter, of_light, pixels
 
 
 @_compiled
@@ -279,21 +289,22 @@ def _down(
 ) -> None:
     """Value, slope along x and slope along y; on top of what is there, unless ``fresh``."""
     for kind in range(3):
-        target = of_row[terms[kind]]
-        if fresh:
-            target[:] = _ZERO
-        for tap in range(TAPS):
-            _add(across[kind % 2, plane, row + tap], lines[kind // 2, 0, tap], target)
+        source, line, target = across[kind % 2, plane, row : row + TAPS], lines[kind // 2, 0], of_row[terms[kind]]
+        for column in range(target.size):
+            value = _ZERO if fresh else target[column]
+            for tap in range(TAPS):
+                value += line[tap] * source[tap, column]
+            target[column] = value
 
 
 @_compiled
 def _weigh(
-    of_row: Image, short: Image, light: Image, usable: Image, variance: Image, gain: np.float32, weight: Image
+    of_row: Image, short: Image, light: Image, usable: Where, variance: Image, gain: np.float32, weight: Image
 ) -> None:
     residual = of_row[RESIDUAL]
     unit, by_light, in_the_dark = variance[0], variance[1], variance[2]
     for column in range(weight.size):
-        weight[column] = usable[column] / (light[column] * by_light + in_the_dark)
+        weight[column] = usable[column] * (_ONE / (light[column] * by_light + in_the_dark))
     residual[:] = _ZERO
     _add(short, unit, residual)
     _add(of_row[VALUE], -gain, residual)
@@ -322,31 +333,53 @@ def _products(terms: Image, weight: Image) -> Sums:
     """Weighted products of the terms, from which means of rows and then of columns are taken off."""
     height, count, width = terms.shape
     products = np.zeros((count, count))
-    columns, of_columns, weighted = (
-        np.zeros((count, width), np.float32),
-        np.full(width, _TINY),
-        np.empty_like(weight[0]),
-    )
+    columns, of_columns = np.zeros((count, width), np.float32), np.full(width, _TINY)
+    weighted = np.empty(width, np.float32)
     for row in range(height):
         of_row, of_weight = terms[row], weight[row]
         total = _total(of_weight) + _TINY
         _add(of_weight, _ONE, of_columns)
         for one in range(count):
-            mean = _ZERO if one in AS_THEY_ARE else _dot(of_row[one], of_weight) / total
+            if one not in AS_THEY_ARE:
+                mean = _dot(of_row[one], of_weight) / total
+                for column in range(width):
+                    of_row[one, column] -= mean
+        for one in range(count):
             for column in range(width):
-                of_row[one, column] -= mean
                 weighted[column] = of_row[one, column] * of_weight[column]
-            _add(weighted, _ONE, columns[one])
-            for other in COLUMNS:
-                products[one, other] += _dot(weighted, of_row[other])
+                columns[one, column] += weighted[column]
+            _add_products(weighted, of_row, products[one])
     for one in range(count):
         for column in range(width):
-            weighted[column] = columns[one, column] / of_columns[column]
-        for other in COLUMNS:
-            products[one, other] -= _dot(weighted, columns[other])
+            weighted[column] = -columns[one, column] / of_columns[column]
+        _add_products(weighted, columns, products[one])
         for row in range(0, height if one not in AS_THEY_ARE else 0, _SCATTER_ROWS):
-            _add(weighted, -_ONE, terms[row, one])
+            _add(weighted, _ONE, terms[row, one])
     return products
+
+
+@_compiled
+def _add_products(one: Image, terms: Image, products: Sums) -> None:
+    """Add the products of one term with each in `COLUMNS`, in one go: every value is fetched once."""
+    along_x, along_y, value, bend, residual = (
+        terms[ALONG_X],
+        terms[ALONG_Y],
+        terms[VALUE],
+        terms[BEND],
+        terms[RESIDUAL],
+    )
+    with_x, with_y, with_value, with_bend, with_residual = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
+    for column in range(one.size):
+        with_x += one[column] * along_x[column]
+        with_y += one[column] * along_y[column]
+        with_value += one[column] * value[column]
+        with_bend += one[column] * bend[column]
+        with_residual += one[column] * residual[column]
+    products[ALONG_X] += with_x
+    products[ALONG_Y] += with_y
+    products[VALUE] += with_value
+    products[BEND] += with_bend
+    products[RESIDUAL] += with_residual
 
 
 @_compiled

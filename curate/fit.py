@@ -85,20 +85,24 @@ def fit_pair(
     return fit
 
 
-def fits_better(template: Template, short: BayerPlanes, noise: NoiseModel, fit: Fit, other: Fit) -> bool:
-    """Whether the short lies where ``fit`` has it rather than where ``other`` has it, beyond doubt.
+def better_of(template: Template, short: BayerPlanes, noise: NoiseModel, fit: Fit, other: Fit) -> Fit | None:
+    """Which of two fits says where the short lies, beyond doubt; None where that cannot be told.
 
-    It has to leave less chi-square in the tiles that both can tell of: by more than chance (a difference d scatters by
-    2 sqrt(d), so 100 is five standard deviations from none), and by more than tiles that prefer the other place allow.
+    The better one has to leave less chi-square in the tiles that both can tell of: by more than chance (a difference d
+    scatters by 2 sqrt(d), so 100 is five standard deviations from none), and by more than tiles that prefer the other
+    place allow.
     """
     widest = max((fit, other), key=lambda one: max(map(abs, one.motion.shift_px)))
     tiles = tiles_of(template, widest.motion)
-    mine, others = (
-        _left_over(measure(template, short, noise, one.motion, one.gain, fit.chi2, tiles)) for one in (fit, other)
-    )
-    less = others - mine
-    against = np.minimum(less, 0)
-    return bool(less.sum() > _SURE_CHI2 + 5 * math.sqrt(2 * float(against @ against)))
+    # Both by the same measure of what is too much: that of the fit which leaves less.
+    chi2 = min(fit.chi2, other.chi2)
+    left = [_left_over(measure(template, short, noise, one.motion, one.gain, chi2, tiles)) for one in (fit, other)]
+    less = left[1] - left[0]
+    for one, gained in ((fit, less), (other, -less)):
+        against = np.minimum(gained, 0)
+        if gained.sum() > _SURE_CHI2 + 5 * math.sqrt(2 * float(against @ against)):
+            return one
+    return None
 
 
 def _left_over(moments: Moments) -> Matrix:

@@ -48,6 +48,8 @@ _TILE = (64, 128)
 _SMALL_TILE = (48, 96)
 _TILES_ACROSS = 6
 """A small frame has this many tiles a side, as long as they are not too small for free rows and columns."""
+_LANES = 32
+"""Widths of tiles are multiples of this, as far as possible: what is left over of a row is worked off one by one."""
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
 _LEAST_USABLE = 0.05
@@ -135,8 +137,8 @@ def tiles_of(template: Template, motion: Motion) -> list[Tile]:
     corners = [np.array((x, y)) for x in (-width, width) for y in (-height, height)]
     margin = (REACH_PX + math.ceil(max(abs(shift) for corner in corners for shift in motion.at(corner)))) // 2 + 1
     rows, columns = (
-        _parts(margin, side - margin, min(most, max(least, side // _TILES_ACROSS)))
-        for side, least, most in zip((height, width), _SMALL_TILE, _TILE, strict=True)
+        _parts(margin, side - margin, min(most, max(least, side // _TILES_ACROSS)), unit)
+        for side, least, most, unit in zip((height, width), _SMALL_TILE, _TILE, (1, _LANES), strict=True)
     )
     return [
         Tile((row, column), np.array((column.start + column.stop - width, row.start + row.stop - height), np.float64))
@@ -145,9 +147,11 @@ def tiles_of(template: Template, motion: Motion) -> list[Tile]:
     ]
 
 
-def _parts(start: int, stop: int, size: int) -> list[slice]:
-    edges = np.linspace(start, stop, max(round((stop - start) / size), 1) + 1).astype(int)
-    return [slice(int(one), int(other)) for one, other in pairwise(edges) if other > one]
+def _parts(start: int, stop: int, size: int, unit: int) -> list[slice]:
+    """Parts of about ``size``, multiples of ``unit`` but for the last."""
+    units = (stop - start) // unit
+    edges = start + unit * np.linspace(0, units, max(round(units * unit / size), 1) + 1).astype(int)
+    return [slice(int(one), int(other)) for one, other in pairwise([*edges[:-1], stop]) if other > one]
 
 
 def measure(
@@ -219,32 +223,18 @@ def _sums(
     """
     levels = template.levels_dn
     # The noise of the short, and that of the long as it is read; of the long, light is over the plane's level.
-    through = gain**2 * float((reading.kernels[0][0] ** 2).sum())
+    through = gain**2 * reading.noise_gain
     per_light = 1 / (noise.gain_e_per_dn * levels**2)
     in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + float(QUANTISATION_DN2)) / levels**2
-    nearest = reading.whole(region)
-    usable = (short.usable[region] & template.usable[nearest]).astype(np.float32)
-    light, across = (
-        local_light(template.dn, starts(nearest), sizes(region)),
-        reading.across(template.dn, levels, region),
-    )
     variances = np.stack([1 / levels, (gain + through) * per_light, (1 + through) * in_the_dark], 1).astype(np.float32)
+    nearest = reading.whole(region)
+    usable = short.usable[region] & template.usable[nearest]
+    light = local_light(template.dn, starts(nearest), sizes(region))
+    across = reading.across(template.dn, levels, region)
     limit = np.float32(OUTLIER_SIGMA**2 * max(1.0, chi2))
-    by_plane = (
-        sum_up(
-            reading.terms(across, plane),
-            short.dn,
-            starts(region),
-            light,
-            plane,
-            usable,
-            variance,
-            np.float32(gain),
-            limit,
-        )
-        for plane, variance in enumerate(variances)
+    products, scatter, of_light, pixels = sum_up(
+        across, reading.lines, short.dn, starts(region), light, usable, variances, np.float32(gain), limit
     )
-    products, scatter, of_light, pixels = (np.stack(parts) for parts in zip(*by_plane, strict=True))
     misfit, structure = products[:, RESIDUAL, RESIDUAL], products[:, VALUE, VALUE]
     totals = np.stack([pixels, misfit, structure, np.full(4, np.count_nonzero(usable))], -1)
     moments = products[:, :INSTRUMENT_TERMS, COLUMNS]

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.compiled import BEFORE, TAPS, Across, Image, read_across, read_terms
+from sidcap.curate.compiled import BEFORE, TAPS, Across, Image, read_across
 
 Matrix = NDArray[np.float64]
 Region = tuple[slice, slice]
@@ -51,7 +51,8 @@ class Reading:
         self._rest = _value_and_slopes(_sinc, fractions)
         for slope in (self._rest[1][1], self._rest[2][0]):
             slope /= 2  # per sensor pixel
-        self._lines = np.array([_lines(kernels) for kernels in (self._guide, self._wide, self._rest)], np.float32)
+        self.lines: Image = np.array([_lines(kernels) for kernels in (self._guide, self._wide, self._rest)], np.float32)
+        """As `sidcap.curate.compiled.read_across` takes them."""
 
     def across(self, long: Image, levels: Matrix, region: Region) -> Across:
         """What has to be read of the planes (4, h, w) of a long, whose levels are (4,), for this region of them."""
@@ -66,16 +67,12 @@ class Reading:
             np.ascontiguousarray(long[:, rows, columns]),
             (1 / levels).astype(np.float32),
             HALF_BAND.astype(np.float32),
-            self._lines,
+            self.lines,
             sizes(region),
             (-around[0][0], -around[1][0]),
             self._start,
             self._plane_start,
         )
-
-    def terms(self, across: Across, plane: int) -> Image:
-        """(rows, 9, columns): what is known of the photosites of a plane, as `sidcap.curate.compiled.TERMS` has it."""
-        return read_terms(across, self._lines, plane)
 
     def whole(self, region: Region) -> Region:
         """The region of the planes displaced to the nearest whole plane pixel."""
@@ -108,6 +105,11 @@ class Reading:
         own = -self._start[0] + REACH_PX + 1, -self._start[1] + REACH_PX + 1
         inside = all(2 <= place < _WINDOW.size - 2 for place in own)
         return np.stack(full), np.stack(wide), guide[0], own if inside else None
+
+    @cached_property
+    def noise_gain(self) -> float:
+        """Variance of a value that is read, where every photosite has noise of variance 1."""
+        return float((self.kernels[0][0] ** 2).sum())
 
     def _spread(self, kernels: Kernels, start: tuple[int, int], spacing: int = 1, band: Matrix | None = None) -> Matrix:
         """A separable kernel whose taps lie ``spacing`` sensor pixels apart, after a filter, on the window."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidcap.curate.equations import GAIN, GROWTH, ROTATION, Equations, levers_at
-from sidcap.curate.fit import Fit, fit_pair, fits_better
+from sidcap.curate.fit import Fit, better_of, fit_pair
 from sidcap.curate.moments import Template
 from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shifts, dark_pattern
 from sidcap.curate.reading import Matrix
@@ -259,12 +259,13 @@ class Reference:
             if math.dist(other.motion.shift_px, fit.motion.shift_px) < _SAME_PLACE_PX:
                 continue
             described = _described(other, nothing, ratio)
-            beside = self._template, planes, self._noise
-            if described.ratio is None or fits_better(*beside, fit, other):
+            if described.ratio is None:
                 continue
-            if not fits_better(*beside, other, fit):
+            better = better_of(self._template, planes, self._noise, fit, other)
+            if better is None:
                 return replace(nothing, chi2=found.chi2, explained=found.explained, problem=Problem.REPEATING)
-            found, fit = described, other
+            if better is other:
+                found, fit = described, other
         return found
 
 

@@ -77,7 +77,7 @@ class TrainConfig(Record):
     device: DeviceChoice = "auto"
     """auto takes cuda, then mps, then cpu."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU that has it, else fp32. The loss and the last layer are computed in fp32 always."""
+    """auto: bf16 on a GPU or CPU that is made for it, else fp32. The loss and the last layer are always in fp32."""
     compiled: bool | None = None
     """Whether torch compiles the step; None: where it pays, on CUDA."""
 

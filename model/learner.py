@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from sidcap.model.config import TrainConfig
@@ -28,7 +28,8 @@ class Learner:
             lr=config.lr,
             fused=device.type in ("cuda", "cpu"),
         )
-        self.averages = {name: weight.detach().clone() for name, weight in _weights(network).items() if config.ema}
+        self._weights: Mapping[str, Tensor] = dict(network.named_parameters())
+        self.averages = {name: weight.detach().clone() for name, weight in self._weights.items() if config.ema}
         self._ema = config.ema
         self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(config, device))
         joined = others.joined(network, device)
@@ -54,20 +55,18 @@ class Learner:
     @contextmanager
     def averaged(self) -> Iterator[UNet]:
         """Gives the network with its averaged weights, where there are any; learning goes on without them."""
-        weights = dict(self.network.named_parameters())
-        learned = {name: weights[name].detach().clone() for name in self.averages}
-        _assign(weights, self.averages)
+        learned = {name: self._weights[name].detach().clone() for name in self.averages}
+        _assign(self._weights, self.averages)
         try:
             yield self.network
         finally:
-            _assign(weights, learned)
+            _assign(self._weights, learned)
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
         # While the run is young the average follows faster, or it would remember the first weights for long.
         share = 1 - min(self._ema, (1 + step) / (10 + step))
-        weights = _weights(self.network)
-        torch._foreach_lerp_(list(self.averages.values()), [weights[name] for name in self.averages], share)
+        torch._foreach_lerp_(list(self.averages.values()), [self._weights[name] for name in self.averages], share)
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
@@ -80,8 +79,9 @@ def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
 
 
 def compiles(config: TrainConfig, device: torch.device) -> bool:
-    """Whether torch compiles the network: on CUDA, where single small kernels
-    would leave the device waiting, if its compiler is there."""
+    """Whether torch compiles the network: on CUDA, where single small kernels would leave the device waiting, if its
+    compiler is there.
+    """
     if config.compiled is not None:
         return config.compiled
     return device.type == "cuda" and find_spec("triton") is not None
@@ -91,7 +91,3 @@ def compiles(config: TrainConfig, device: torch.device) -> bool:
 def _assign(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
     for name, value in values.items():
         weights[name].copy_(value)
-
-
-def _weights(network: nn.Module) -> Mapping[str, Tensor]:
-    return dict(network.named_parameters())

@@ -155,6 +155,7 @@ class _Course:
         self._loss_sum = torch.tensor(state.loss_sum, device=next(learner.network.parameters()).device)
         self.started_s = self._saved_s = self._told_s = time.monotonic()
         self._waited_s = 0.0
+        self._saved_step: int | None = None
 
     def follow(self, stop: threading.Event) -> None:
         """To the last step, or until ``stop`` is set. What was learned is saved, whatever ends it, unless the loss is
@@ -173,7 +174,7 @@ class _Course:
                 if math.isfinite(float(self._loss_sum)):
                     self._save()
                 raise
-        if self.state.step > 0:
+        if self.state.step != self._saved_step:
             self._save()
 
     def _learn(self, batch: Batch) -> None:
@@ -220,7 +221,7 @@ class _Course:
 
     def _save(self) -> None:
         self.state = self.state.replace(loss_sum=self._finite())
-        self._saved_s = time.monotonic()
+        self._saved_s, self._saved_step = time.monotonic(), self.state.step
         if self._others.first:
             learner = self._learner
             path = save_checkpoint(self._run, learner.network, learner.optimizer, self.state, learner.averages)

@@ -141,7 +141,7 @@ def test_a_broken_checkpoint_is_one_line_and_leaves_no_run(
     assert not (tmp_path / "run").exists()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_happens_to_an_index_it_is_read_right_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(REAL_INDEX.read_bytes())

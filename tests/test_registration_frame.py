@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shifted_scenes import Mosaic, Pair, Pattern, Scene, expose, in_front_of, make_pair
 
 from sidcap.curate import NoiseModel, Registration, judge, register
-from sidcap.curate.compiled import ALONG_X, ALONG_Y, BEND, ITSELF, VALUE, WIDE, WIDE_X, WIDE_Y
+from sidcap.curate.compiled import ALONG_X, ALONG_Y, BEND, ITSELF, VALUE, WIDE, WIDE_X, WIDE_Y, read_terms
 from sidcap.curate.fit import every_nth
 from sidcap.curate.moments import Tile
 from sidcap.curate.reading import HALF_BAND, Reading
@@ -182,7 +182,7 @@ def test_what_is_said_of_a_reading_is_what_it_reads(dx: float, dy: float) -> Non
     levels = np.array([2.0, 1.0, 0.5, 4.0])
     region = slice(25, 40), slice(30, 60)
     across = reading.across(planes * levels.astype(np.float32)[:, None, None], levels, region)
-    terms = np.stack([reading.terms(across, plane) for plane in range(4)])
+    terms = np.stack([read_terms(across, reading.lines, plane) for plane in range(4)])
     read, wide = terms[:, 0, (VALUE, ALONG_X, ALONG_Y), 0], terms[:, 0, (WIDE, WIDE_X, WIDE_Y), 0]
     guide, beyond = wide[:, 0] - terms[:, 0, BEND, 0], cv2.sepFilter2D(white, cv2.CV_32F, HALF_BAND, HALF_BAND)
     full, of_wide, of_guide, own = reading.kernels
