@@ -29,6 +29,7 @@ BENCHMARKS = sorted({shown.text for shown in SHOWN if shown.text.startswith("pyt
 COMMANDS = sorted({shown.text for shown in SHOWN} - set(BENCHMARKS))
 TO_RUN = [text for text in COMMANDS if isinstance(TABLE.get(text), Run)]
 TO_PARSE = [text for text in COMMANDS if isinstance(TABLE.get(text), Parse)]
+pytestmark = pytest.mark.timeout(600)  # the first test prepares for all
 _LINKED = 1_000_000
 """Files larger than this are linked into copies, not copied: nothing writes into a raw file."""
 
@@ -78,25 +79,22 @@ def _prepare(folder: Path, shot: Path) -> None:
         shutil.copytree(folder / "dataset" / "calibration" / kind, folder / kind)
     done("verify-alignment", "--scene", "1")
     done("verify-alignment", "--scene", "10001")
-    for number in (3, 7, 12, 17, 20001):
+    for number in (3, 7, 12, 17):
         _same_scene_again(folder / "dataset", number)
     (folder / "card").mkdir()
     short = folder / "dataset" / "short" / "10001_00_0.1s.CR2"
-    for file in ("IMG_0001.CR2", "FILE.CR2", "short.CR2", "card/IMG_0001.CR2"):
+    for file in ("IMG_0001.CR2", "card/IMG_0001.CR2"):
         os.link(short, folder / file)
     tiny = ("--epochs", "1", "--patch", "16", "--depth", "-2", "--sample-every", "1", "--device", "cpu")
     done("train", *tiny)
     done("train", "--preset", "best", *tiny, "--out", "best")
-    for name, like in (("RUN", "run"), ("sony", "run"), ("study400", "run"), ("first", "best"), ("best400", "best")):
-        shutil.copytree(like, name)
     _weights_of_others(folder)
 
 
 def _same_scene_again(dataset: Path, number: int) -> None:
     """Scene 1 once more, under another number."""
     record = (dataset / "scenes" / "00001.json").read_text().replace("00001_", f"{number:05d}_")
-    scene = json.loads(record) | {"id": number, "split": "val" if number > 20000 else "train"}
-    (dataset / "scenes" / f"{number:05d}.json").write_text(json.dumps(scene))
+    (dataset / "scenes" / f"{number:05d}.json").write_text(json.dumps(json.loads(record) | {"id": number}))
     for file in [*(dataset / "long").glob("00001_*"), *(dataset / "short").glob("00001_*")]:
         os.link(file, file.with_name(file.name.replace("00001_", f"{number:05d}_")))
 
@@ -104,9 +102,8 @@ def _same_scene_again(dataset: Path, number: int) -> None:
 def _weights_of_others(folder: Path) -> None:
     from sidcap.model import load_network
 
-    for name in ("CHECKPOINT", "checkpoint/Sony"):
-        with tarfile.open(ROOT / "tests" / "data" / "tensorflow" / "depth-2.tar.xz") as archive:
-            archive.extractall(folder / name, filter="data")
+    with tarfile.open(ROOT / "tests" / "data" / "tensorflow" / "depth-2.tar.xz") as archive:
+        archive.extractall(folder / "checkpoint" / "Sony", filter="data")
     torch.save(load_network(folder / "run").state_dict(), folder / "model.pth")
 
 
@@ -137,7 +134,8 @@ def test_every_command_that_is_shown_has_an_entry() -> None:
 def test_a_command_that_is_shown_runs(workplace: Path, text: str) -> None:
     how = TABLE[text]
     assert isinstance(how, Run)
-    shutil.rmtree(workplace / how.without) if how.without else None
+    if how.without:
+        shutil.rmtree(workplace / how.without)
     words = text.split(" > ")[0]
     with SimulatedCamera(size="small", time_scale=40) as camera:
         places = {
