@@ -134,11 +134,11 @@ def coarse_shifts(long: BayerPlanes, short: BayerPlanes, gain: float, noise: Noi
 def _tops(near: Mosaic) -> list[tuple[int, int]]:
     """(y, x) of the highest value inside the border, then of other summits nearly as high, a few at most."""
     inside = near[1:-1, 1:-1]
-    highest = np.unravel_index(int(inside.argmax()), inside.shape)
+    highest = divmod(int(inside.argmax()), inside.shape[1])
     summits = (inside >= cv2.dilate(near, np.ones((3, 3), np.uint8))[1:-1, 1:-1]) & (inside >= _RIVALS * inside.max())
     summits[highest] = False
     rivals = sorted(np.argwhere(summits).tolist(), key=lambda place: -inside[place[0], place[1]])
-    return [(int(y) + 1, int(x) + 1) for y, x in (highest, *rivals[:_MOST_RIVALS])]
+    return [(y + 1, x + 1) for y, x in (highest, *rivals[:_MOST_RIVALS])]
 
 
 def _replace_hot_pixels(plane: Mosaic, noise: NoiseModel) -> None:
