@@ -40,6 +40,8 @@ R = TypeVar("R", bound=Record)
 
 _HERE = Path(__file__).parent
 _LOOK_EVERY_S = 0.5
+_FIRST, _AT_A_TIME = 60, 500
+"""How many scenes one answer tells of: the first one as many as a large screen shows, the others more."""
 _AT_ONCE = 2
 """Thumbnails under way at a time; more would keep a pair that somebody opens waiting."""
 _SIZES = {size.value: size for size in (Size.STAGE, Size.SMOOTH, Size.FULL)}
@@ -188,14 +190,16 @@ class Review:
         since = request.query_params.get("since", "0")
         if not since.isdecimal() or len(since) > 18:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "since is not a number")
-        upto = self._cards.sequence
         changes = self._cards.since(int(since))
+        # The first answer is short, so that the first page is there at once, whatever is still to come.
+        told = changes[: _FIRST if since == "0" else _AT_A_TIME]
         return JSONResponse(
             {
-                "sequence": upto,
+                "sequence": told[-1].sequence if told else int(since),
+                "more": len(told) < len(changes),
                 "unread": self._cards.unread,
-                "scenes": [self._shown(change.card) for change in changes if change.card],
-                "gone": [change.scene for change in changes if change.card is None],
+                "scenes": [self._shown(change.card) for change in told if change.card],
+                "gone": [change.scene for change in told if change.card is None],
             }
         )
 

@@ -99,9 +99,9 @@ class Cards:
         return self._sequence
 
     def since(self, sequence: int) -> list[Change]:
-        """Every scene that changed after change number ``sequence``, with what it is now; all of them for 0."""
-        changes = list(self._changes.values())
-        return [change for change in changes if change.sequence > sequence and (sequence or change.card)]
+        """Every scene that changed after change number ``sequence``, with what it is now, in the order they changed."""
+        changes = [change for change in self._changes.copy().values() if change.sequence > sequence]
+        return sorted(changes, key=lambda change: change.sequence)
 
     def all(self) -> list[Card]:
         """All cards there are now, by number."""

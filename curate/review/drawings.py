@@ -216,7 +216,7 @@ class _Sample:
 
 def drift_plots(scene: Scene, shown: Pair) -> tuple[tuple[DriftPlot, ...], str]:
     """Light and shift of every frame against the first long, and how long the bracket took, in words."""
-    times = _seconds(scene)
+    times, known = _times(scene)
     light, right, down = [], [], []
     for pair in scene.all_pairs:
         alignment = pair.alignment
@@ -235,7 +235,11 @@ def drift_plots(scene: Scene, shown: Pair) -> tuple[tuple[DriftPlot, ...], str]:
         _plot("shift to the right, px", right, end, " px"),
         _plot("shift down, px", down, end, " px"),
     )
-    return tuple(plot for plot in plots if plot), f"{end:.0f} s" if end < 120 else f"{end / 60:.1f} min"
+    if not known:
+        duration = "in the order of the frames, whose times nobody knows"
+    else:
+        duration = f"{end:.0f} s" if end < 120 else f"{end / 60:.1f} min"
+    return tuple(plot for plot in plots if plot), duration
 
 
 def _plot(title: str, samples: Sequence[_Sample], end_s: float, unit: str) -> DriftPlot | None:
@@ -253,21 +257,21 @@ def _plot(title: str, samples: Sequence[_Sample], end_s: float, unit: str) -> Dr
             low=height(sample.value - sample.sigma),
             high=height(sample.value + sample.sigma),
             here=sample.here,
-            words=f"{sample.label}: {sample.value:+.3g} ± {sample.sigma:.2g}{unit} after {sample.at_s:.0f} s",
+            words=f"{sample.label}: {sample.value:+.3g} ± {sample.sigma:.2g}{unit}",
         )
         for sample in samples
     )
     return DriftPlot(title, dots, DRIFT_HEIGHT / 2, f"+{reach:.2g}", f"−{reach:.2g}")
 
 
-def _seconds(scene: Scene) -> dict[str, float]:
-    """Frame -> seconds since the first was shot; their order, where nobody knows the time."""
+def _times(scene: Scene) -> tuple[dict[str, float], bool]:
+    """Frame -> seconds since the first was shot; where nobody knows the times, their order, and False."""
     starts: Iterable[datetime | None] = [frame.start_utc for frame in scene.frames]
     known = [start for start in starts if start is not None]
     if len(known) < len(scene.frames):
-        return {frame.path: float(index) for index, frame in enumerate(scene.frames)}
+        return {frame.path: float(index) for index, frame in enumerate(scene.frames)}, False
     first = min(known)
-    return {frame.path: (start - first).total_seconds() for frame, start in zip(scene.frames, known, strict=True)}
+    return {frame.path: (start - first).total_seconds() for frame, start in zip(scene.frames, known, strict=True)}, True
 
 
 def _round_step(value: float) -> float:

@@ -131,7 +131,7 @@ def make_picture(store: Store, picture: Picture, target: Path) -> None:
     else:
         black, white = picture.frame.levels
         developed = develop_amplified(path, picture.ratio, black, white, white_balance=colours.white_balance)
-        rgb = _fitted((developed >> 8).astype(np.uint8), picture.size)
+        rgb = _smoothed(_fitted((developed >> 8).astype(np.uint8), picture.size), picture.size)
     options = [
         cv2.IMWRITE_JPEG_QUALITY,
         picture.size.quality,
@@ -156,7 +156,8 @@ def make_histogram(store: Store, histogram: HistogramOf, target: Path) -> None:
             counts[_colour(frame.cfa[row, column])] += np.bincount(
                 frame.mosaic[row::rows, column::columns].ravel(), minlength=65536
             )
-    binned = [np.histogram(np.arange(65536), edges, weights=count)[0].astype(int).tolist() for count in counts]
+    numbers = np.clip(np.arange(65536), edges[0], edges[-1])
+    binned = [np.histogram(numbers, edges, weights=count)[0].astype(int).tolist() for count in counts]
     red, green, blue = map(tuple, binned)
     found = Histogram(edges_dn=edges.tolist(), counts=(red, green, blue), black_dn=black_dn, white_dn=white.dn)
     _write(target, found.model_dump_json().encode())
@@ -168,9 +169,7 @@ def _rendered(frame: RawFrame, picture: Picture, colours: Colours) -> NDArray[np
     signal = _signal(frame, black.per_plane_dn)
     signal *= np.float32(picture.ratio / (white.dn - np.mean(black.per_plane_dn)))
     rgb = _demosaiced(signal, frame.cfa) if picture.size is Size.FULL else _binned(signal, frame.cfa)
-    rgb = _fitted(rgb, picture.size)
-    if picture.size is Size.SMOOTH:
-        rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), _SMOOTH_PX), np.float32)
+    rgb = _smoothed(_fitted(rgb, picture.size), picture.size)
     gains = np.array(colours.white_balance, np.float32)
     return _curved(np.minimum(rgb * (gains / gains.min()), 1) @ colours.to_srgb.T)
 
@@ -215,6 +214,11 @@ def _fitted(rgb: NDArray[Any], size: Size) -> NDArray[Any]:
     return np.asarray(
         cv2.resize(rgb, (size.width_px, round(height * size.width_px / width)), interpolation=cv2.INTER_AREA)
     )
+
+
+def _smoothed(rgb: NDArray[Any], size: Size) -> NDArray[Any]:
+    """Noise averaged away where the size asks for it."""
+    return np.asarray(cv2.GaussianBlur(rgb, (0, 0), _SMOOTH_PX)) if size is Size.SMOOTH else rgb
 
 
 def _curved(linear: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -95,12 +95,15 @@ function arrange() {
   cards.sort((a, b) => order(a, b) || a.id - b.id);
   const now = cards.map((card) => card.id);
   if (now.length !== shown.length || now.some((id, index) => id !== shown[index])) {
-    grid.replaceChildren(...now.map((id) => scenes.get(id).item));
+    const same = shown.every((id, index) => id === now[index]); // usually some are new at the end
+    const items = (same ? now.slice(shown.length) : now).map((id) => scenes.get(id).item);
+    if (same) grid.append(...items);
+    else grid.replaceChildren(...items);
     shown = now;
   }
   sessionStorage.setItem("sidcap-order", JSON.stringify(shown));
   const filtered = shown.length < scenes.size;
-  const reading = unread ? `, ${unread} still to be read` : "";
+  const reading = unread ? ", more to come …" : "";
   const count = filtered ? `${shown.length} of ${scenes.size} scenes` : `${scenes.size} ${scenes.size === 1 ? "scene" : "scenes"}`;
   document.getElementById("count").textContent = count + reading;
   document.getElementById("nothing").hidden = shown.length > 0 || unread > 0 || scenes.size === 0;
@@ -243,7 +246,7 @@ follow((news) => {
     scenes.set(card.id, { card, item });
   }
   for (const id of news.gone) scenes.delete(id);
-  unread = news.unread;
+  unread = news.unread + (news.more ? 1 : 0);
   if (news.scenes.length || news.gone.length || first) {
     listTags();
     arrange();

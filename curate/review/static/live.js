@@ -7,11 +7,13 @@ const HIDDEN_EVERY_MS = 5000;
 export async function follow(changed, since = 0) {
   let lost = false;
   for (;;) {
+    let more = false;
     try {
       const answer = await fetch(`/api/changes?since=${since}`);
       if (!answer.ok) throw new Error(await answer.text());
       const news = await answer.json();
       since = news.sequence;
+      more = news.more;
       if (lost) tell("sidcap answers again");
       lost = false;
       changed(news);
@@ -20,6 +22,7 @@ export async function follow(changed, since = 0) {
       lost = true;
       console.info(error);
     }
+    if (more) continue;
     await new Promise((go) => setTimeout(go, document.hidden ? HIDDEN_EVERY_MS : LOOK_EVERY_MS));
   }
 }
