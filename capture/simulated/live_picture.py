@@ -1,8 +1,8 @@
 """What the simulated camera shows in live view: the scene at the present focus, aperture and exposure, small and noisy.
 
 The picture is as bright as the frame that would be taken now. Its noise is that of a tenth of a second at most, in
-which each of its pixels adds up all of the sensor's that it covers. Magnified, it shows a part of the sensor, pixel by
-pixel. Guesses, all three.
+which each of its pixels adds up all of the sensor's that it covers. Magnified, it shows a part of the sensor at half
+its resolution: the whole of it would take too long to draw. Guesses, all three.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from sidcap.capture.simulated.scenes import MARGIN_PX, Scene
 from sidcap.capture.simulated.sensor import FULL_SENSOR, Geometry, SensorParameters
 
 LIVE_VIEW = Geometry(columns=960, rows=640, crop=(0, 0, 959, 639), label="live view", left=0, top=0)
-MAGNIFIED = Geometry(columns=5472, rows=3648, crop=(0, 0, 5471, 3647), label="magnified live view", left=0, top=0)
-"""The picture's pixels of a 6D, which the part that is magnified is cut from."""
+MAGNIFIED = Geometry(columns=2736, rows=1824, crop=(0, 0, 2735, 1823), label="magnified live view", left=0, top=0)
+"""What the part that is magnified is cut from."""
+PICTURE_PX_PER_PX = 2
+"""A 6D's pictures have 5472 x 3648 pixels, in which hosts say where that part is."""
 MAGNIFICATIONS = (5, 10)
 FRAME_S = 0.1
 _SENSOR_PX_PER_PX = (FULL_SENSOR.columns - FULL_SENSOR.left) / LIVE_VIEW.columns
@@ -38,8 +40,9 @@ class Magnifier:
 
     @classmethod
     def at(cls, left: int, top: int, times: int) -> Self:
-        """One ``times``-th of the picture each way, with its corner there, or as near as it can be."""
+        """One ``times``-th of the picture each way, its corner at that pixel of it, or as near as it can be."""
         columns, rows = MAGNIFIED.columns // times, MAGNIFIED.rows // times
+        left, top = left // PICTURE_PX_PER_PX, top // PICTURE_PX_PER_PX
         return cls(min(left, MAGNIFIED.columns - columns), min(top, MAGNIFIED.rows - rows), columns, rows)
 
 
@@ -63,7 +66,9 @@ def render(
     ``light`` is relative to the scene's usual light.
     """
     geometry, part, scale = (
-        (LIVE_VIEW, _EVERYTHING, _SENSOR_PX_PER_PX) if magnifier is None else (MAGNIFIED, magnifier, 1.0)
+        (LIVE_VIEW, _EVERYTHING, _SENSOR_PX_PER_PX)
+        if magnifier is None
+        else (MAGNIFIED, magnifier, float(PICTURE_PX_PER_PX))
     )
     disc = optics.disc(optics.defocus_radius_px(focus_steps, aperture) / scale)
     lit = optics.light_factor(geometry, slice(part.top, part.top + part.rows), aperture)

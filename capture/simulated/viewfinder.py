@@ -41,7 +41,7 @@ class Viewfinder:
         self._lens = lens
         self._pending: tuple[View, Future[bytes]] | None = None
         self._magnification = 1
-        self._corner = MAGNIFIED.columns // 2, MAGNIFIED.rows // 2
+        self._corner = MAGNIFIED.columns, MAGNIFIED.rows  # the middle, in the picture's pixels
 
     def magnify(self, times: int) -> bool:
         """Shows a part larger, or, with 1, the whole; False where there is no such magnification."""
@@ -51,7 +51,7 @@ class Viewfinder:
         return True
 
     def move_magnifier(self, left: int, top: int) -> None:
-        """Where the magnified part begins, in pixels of the sensor; it stays on it."""
+        """Where the magnified part begins, in pixels of the picture; it stays on it."""
         self._corner = left, top
 
     def picture(self, scene: SceneChoice, at_s: float) -> bytes | None:
