@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -99,7 +100,7 @@ def near_duplicates(
     cache, so that only new ones are read again.
     """
     looks = _looks(store, list(scenes), on_scene)
-    pairs = list(_candidates(looks))
+    pairs = list(candidates(looks))
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV works outside the interpreter lock
         counts = list(pool.map(lambda pair: common_features(*pair), pairs))
     return [
@@ -152,9 +153,9 @@ def _cached_look(store: Store, scene: Scene) -> Look | None:
         return None
     cached = store.cache_dir / _CACHE / f"{long.checksum}.npz"
     try:
-        with np.load(cached, allow_pickle=False) as file:
+        with cached.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return Look(scene, file["thumbnail"], file["points_px"], file["descriptors"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         pass  # not there, or cut short: made anew
     look = _fresh_look(store, scene, long)
     if look is not None:
@@ -210,7 +211,7 @@ def _features(light: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
 # Comparing.
 
 
-def _candidates(looks: Sequence[Look]) -> Iterator[tuple[Look, Look]]:
+def candidates(looks: Sequence[Look]) -> Iterator[tuple[Look, Look]]:
     """Those whose thumbnails resemble each other, and those that were shot one after the other."""
     if not looks:
         return
