@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SIGMAS = 3.0
 """A pair is aligned where all of the shift, known to three standard deviations, lies within the tolerance."""
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
-_SERIES = {word: series for series, word in enumerate(STANDINGS)}
+_SERIES = {"aligned": 0, "accepted": 2, "undetermined": 3, "not verified": 5, "misaligned": 1, "rejected": 4}
 
 
 def alignment(contents: Contents) -> Section:
@@ -102,6 +102,7 @@ def _verdict_figure(pairs: Sequence[PairOf]) -> Figure:
         axes.grid(visible=False, axis="y")
         whole_numbers(axes.xaxis)
         axes.set_xlabel("pairs")
+        axes.margins(x=0.08)
         handles, names = axes.get_legend_handles_labels()
         canvas.legend(handles, names, loc="outside upper left", ncols=len(names))
 

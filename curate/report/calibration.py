@@ -103,6 +103,7 @@ def _read_noise_figure(records: Sequence[SensorRecord]) -> Figure:
         axes.set_xscale("log", base=2)
         isos = sorted({record.iso for record in records})
         axes.set_xticks(isos, [str(iso) for iso in isos])
+        axes.margins(y=0.15)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("ISO")
         axes.set_ylabel("read noise, electrons")
