@@ -208,8 +208,10 @@ def test_the_camera_itself_magnifies_what_is_in_the_box(
         wait_until(page, f"{LIVE} && status.camera.magnifications.length > 0")
         page.keyboard.press("z")
         wait_until(page, "status.phase === 'live' && status.magnified === 5 && status.look?.sharpness > 0")
+        box = page.evaluate("status.box")
         asked = next(received for received in camera.operations if received.name == "EOS_ZoomPosition")
-        assert asked.params[:2] == (2189, 1459)  # the corner of a fifth of the picture, around its middle
+        left, top = (box[start] + box[side] / 2 - 0.1 for start, side in (("left", "width"), ("top", "height")))
+        assert asked.params[:2] == (round(5472 * left), round(3648 * top))  # a fifth of the picture, around the box
         magnified = page.evaluate("status.history.length === 0 ? status.look.sharpness : status.history.at(-1).whole")
         page.keyboard.press("Shift+ArrowRight")  # too little to see in the whole picture
         wait_until(page, f"status.look?.sharpness < {0.9 * magnified}")

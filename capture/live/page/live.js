@@ -216,7 +216,7 @@ function drawHistogram(canvas, channels) {
   const highest = Math.max(...channels.flat(), 1);
   const step = canvas.width / channels[0].length;
   const isNight = document.documentElement.hasAttribute("data-night");
-  const colours = isNight ? ["#500", "#500", "#500"] : ["#7a2c26", "#286632", "#2c4494"];
+  const colours = isNight ? ["#300", "#300", "#300"] : ["#7a2c26", "#286632", "#2c4494"];
   channels.forEach((counts, channel) => {
     pen.fillStyle = colours[channel];
     counts.forEach((count, index) => {
