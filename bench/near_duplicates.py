@@ -1,4 +1,6 @@
-"""How often scenes that show one composition are known again, and others taken for one: bench/near_duplicates.py [-h]
+"""How often scenes that show one composition are known again, and others taken for one.
+
+    PYTHONPATH=tests python bench/near_duplicates.py --scenes 60
 
 Each simulated scene (small sensor) is shot three times: at ISO 12800 and f/2.8; at another ISO, stop and shutter time;
 and with the camera pushed by up to 120 px (8 % of the width) each way. The second and third are turned and enlarged

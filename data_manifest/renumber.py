@@ -8,8 +8,9 @@ dataset, for its scenes and files may disagree.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
@@ -137,14 +138,14 @@ def renumbered(scene: Scene, number: int) -> Scene:
     )
 
 
-def _free_number(old: int, split: Split, taken: Set[int]) -> int:
+def _free_number(old: int, split: Split, taken: set[int]) -> int:
     wished = scene_id(old % 10000, split)
     if wished not in taken:
         return wished
     first = scene_id(1, split)
     of_split = range(first, first + SCENES_PER_SPLIT)
-    above: int = max(taken & set(of_split), default=first - 1) + 1
-    for number in (*range(above, of_split.stop), *range(first, above)):
+    above = max((number for number in taken if number in of_split), default=first - 1) + 1
+    for number in chain(range(above, of_split.stop), range(first, above)):
         if number not in taken:
             return number
     raise UsageError(f"split {split} has no number left: it holds {SCENES_PER_SPLIT} scenes")
