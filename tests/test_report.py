@@ -267,6 +267,7 @@ def test_commands_say_how_it_was_shot_and_judged(told: Page) -> None:
     assert "sidcap verify-alignment --tolerance 0.5" in text
 
 
+@pytest.mark.timeout(300)
 def test_two_thousand_scenes_stay_under_five_megabytes(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "dataset")
     (store.root / "scenes").mkdir()
