@@ -304,7 +304,7 @@ def test_an_operation_outside_a_session_and_one_that_nobody_knows_are_answered(b
     assert host.ask(0x1004) == 0x2003
     assert host.ask(0x1002, 1) == 0x2001
     assert host.ask(0x1002, 1) == 0x201E
-    assert host.ask(0x9158) == 0x2005
+    assert host.ask(0x915A) == 0x2005
     assert host.ask(0x1008, 12345) == 0x2009
     host.hang_up()
 
