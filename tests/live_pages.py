@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
 _PATIENCE_S = 60.0
 
 
@@ -65,18 +61,6 @@ def live_process(folder: Path, *options: str) -> Iterator[LiveProcess]:
                 assert running.end() == 0
         finally:
             process.kill()
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Debian's chromium; skipped where it, or Playwright, is absent."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import records
 import textured_datasets
 import tiny_raw
@@ -218,20 +215,3 @@ def _add(store: Store, kind: type[Any], name: str, electrons: NDArray[Any], expo
         mean_dn=(level,) * 4,
     )
     store.change_calibration(lambda calibration: calibration.with_frame(frame))
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """Debian's chromium under Playwright; skips the test where it is not installed."""
-    from sidcap.data_manifest.pages.printing import installed_browser
-
-    browser_path = installed_browser()
-    if browser_path is None:
-        pytest.skip("no chromium is installed")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING
 
 import pytest
-from live_pages import LiveProcess, chromium, live_process, opened, wait_until
+from browsers import Browser, Page, chromium, needs_chromium
+from live_pages import LiveProcess, live_process, opened, wait_until
 
 from sidcap.capture.simulated import SimulatedCamera
 from sidcap.data_manifest.store import Store
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+pytestmark = needs_chromium
 
 TIME_SCALE = "40"
 LIVE = "status.phase === 'live' && status.frames > 2"

@@ -12,9 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import report_pages
+from browsers import chromium, needs_chromium
 from report_pages import report, written
 
 from sidcap.data_manifest.words import Verdict
+
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def web() -> Iterator[Any]:
-    with report_pages.chromium() as browser:
+    with chromium() as browser:
         yield browser
 
 
