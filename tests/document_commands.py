@@ -61,6 +61,7 @@ _AS_IT_IS = Run()
 _LIKE_ANOTHER = Parse("differs from one that is run by names and numbers only, and two minutes are enough for all")
 
 _NEVER_INTERRUPTED = Parse("no such scene was interrupted; tests/test_shoot_cli.py resumes one")
+_SERVES = Parse("serves until Ctrl-C; tests/test_live.py and test_review_browser.py open it in a browser")
 _CLUSTER = Parse("needs several machines; tests/test_verify_workers.py and test_model_training.py run two workers")
 
 TABLE: dict[str, Run | Parse] = {
@@ -103,6 +104,10 @@ TABLE: dict[str, Run | Parse] = {
     "sidcap recover /media/EOS_DIGITAL/DCIM --dry-run": _AS_IT_IS,
     "sidcap recover --camera usb:001,004": _AS_IT_IS,
     "sidcap recover --camera usb:001,004 --dry-run": _AS_IT_IS,
+    "sidcap live": _SERVES,
+    "sidcap live --iso 12600 --ratios 100,250,300": _SERVES,
+    "sidcap live --iso 12600 --camera simulated --sensor small": _SERVES,
+    "sidcap live --iso 12600 --camera simulated --sensor small --time-scale 10": _SERVES,
     # Curating.
     "sidcap calibrate": _AS_IT_IS,
     "sidcap calibrate --darks ~/darks --flats ~/flats": _AS_IT_IS,
@@ -117,6 +122,10 @@ TABLE: dict[str, Run | Parse] = {
     "sidcap decide 00012_00_0.1s --accept --why 'the curtain moved, the rest did not'": _AS_IT_IS,
     "sidcap validate": _AS_IT_IS,
     "sidcap validate --dataset /data/SID --json": _AS_IT_IS,
+    "sidcap review": _SERVES,
+    "sidcap split --train 0.8 --test 0.2 --seed 1": _AS_IT_IS,
+    "sidcap split --train 0.8 --test 0.2 --seed 1 --dry-run": _AS_IT_IS,
+    "sidcap split --train 40 --test 10 --val 3": Parse("needs 53 scenes; tests/test_split.py deals counts out"),
     # Training and judging.
     "sidcap train": Run(_TINY, without="run"),
     "sidcap train --preset best --out best": Run(_TINY, without="best"),
@@ -152,6 +161,18 @@ TABLE: dict[str, Run | Parse] = {
     "sidcap import sid /data/SID": _AS_IT_IS,
     "sidcap export sid-list --split train -o Sony_train_list.txt": _AS_IT_IS,
     "sidcap export sid-list --dataset /data/SID --split train -o Sony_train_list.txt": _AS_IT_IS,
+    "sidcap import /archive/2026-01-night --dataset night": _AS_IT_IS,
+    "sidcap export sid /data/for-the-original-code": _AS_IT_IS,
+    "sidcap export sid /data/for-the-original-code --link": _LIKE_ANOTHER,
+    "sidcap export sid /data/canon --link": _LIKE_ANOTHER,
+    "sidcap export croissant --licence CC-BY-4.0 --creator 'Anna Ferreira'": _AS_IT_IS,
+    "sidcap export hugging-face /data/hub --licence CC-BY-4.0": _AS_IT_IS,
+    "sidcap export webdataset /data/shards --shard-mb 500": _AS_IT_IS,
+    "sidcap export bagit /archive/2026-01-night": Run(without="archive"),
+    "sidcap report": _AS_IT_IS,
+    "sidcap report run best": _LIKE_ANOTHER,
+    "sidcap report run best -o report.html --plots plots --pdf": _LIKE_ANOTHER,
+    "sidcap report run --dataset evening -o evening.html --plots plots --pdf": Run("--dataset dataset"),
     "sidcap export-model run -o model.onnx": _AS_IT_IS,
     "sidcap export-model RUN -o model.onnx": _LIKE_ANOTHER,
     "sidcap schema > sidcap.schema.json": _AS_IT_IS,
