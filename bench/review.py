@@ -65,10 +65,12 @@ _SCROLL = """async () => {
 }"""
 
 
+_ALL = "document.getElementById('count').textContent === '{scenes} scenes'"
+
 _EMPTY = """() => {
-  const grid = document.getElementById("grid");
-  grid.style.height = `${grid.offsetHeight}px`;
-  grid.replaceChildren();
+  const grid = document.getElementById("grid").cloneNode();  // nothing listens to a copy
+  grid.style.height = `${document.getElementById("grid").offsetHeight}px`;
+  document.getElementById("grid").replaceWith(grid);
   scrollTo(0, 0);
 }"""
 """What this machine needs for scrolling, whatever is shown: without a graphics card, chromium draws by itself."""
@@ -133,10 +135,10 @@ def look(page: Page, address: str, scenes: int) -> None:
     """Open, wait, scroll, and open a second time; prints how long each took."""
     print(f"  first page: {drawn(page, address):.2f} s to the first picture")
     began = time.perf_counter()
-    page.wait_for_function(f"document.getElementById('grid').children.length === {scenes}", timeout=300_000)
+    page.wait_for_function(_ALL.format(scenes=scenes), timeout=300_000)
     print(f"  all scenes known to the page {time.perf_counter() - began:.1f} s later")
     print(f"  opened again: {drawn(page, address.split('?')[0]):.2f} s to the first picture")
-    page.wait_for_function(f"document.getElementById('grid').children.length === {scenes}")
+    page.wait_for_function(_ALL.format(scenes=scenes))
     scroll(page, "scrolling")
     page.evaluate(_EMPTY)
     scroll(page, "the same page without the scenes, as tall")

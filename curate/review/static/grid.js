@@ -1,4 +1,4 @@
-// The grid of scenes: drawn once, then only what changes; filtered and sorted here.
+// The grid of scenes: filtered and sorted here. Only the rows around what is seen are in the page, however many there are.
 
 import { annotate, judge, undo, undoCount } from "./acts.js";
 import { askWhy, askWords, listenTo, nightButton, tagsOf } from "./asking.js";
@@ -12,14 +12,27 @@ const grid = document.getElementById("grid");
 const template = document.getElementById("card").content.firstElementChild;
 const control = Object.fromEntries(FILTERS.map((name) => [name, document.getElementById(name)]));
 const starred = document.getElementById("starred");
-const scenes = new Map(); // number -> { card, item }
+const scenes = new Map(); // number -> { card, item }; the item is made when it is first to be seen
+const ROWS_BEYOND = 3; // kept ready above and below what is seen
 let shown = []; // numbers, in the order of the grid
 let current = Number(sessionStorage.getItem("sidcap-scene") ?? 0);
 let unread = 0;
+let settled = false;
+let placing = false;
+
+function itemOf(id) {
+  const scene = scenes.get(id);
+  if (!scene.item) {
+    scene.item = newItem(id);
+    draw(scene.item, scene.card);
+  }
+  return scene.item;
+}
 
 function newItem(id) {
   const item = template.cloneNode(true);
   item.id = `scene-${id}`;
+  item.dataset.scene = id;
   item.querySelector("a").href = `/scenes/${id}`;
   item.querySelector("a").addEventListener("click", () => sessionStorage.setItem("sidcap-scene", id));
   item.querySelector("a").addEventListener("focus", () => setCurrent(id));
@@ -88,19 +101,15 @@ function doubt(card) {
   return Math.min(...card.pairs.map((pair) => DOUBT[pair.standing] ?? 1), 9);
 }
 
-/** Puts into the grid what the filters let through; moves nothing that is in its place already. */
+/** Finds what the filters let through, and puts it into the grid. */
 function arrange() {
   const order = ORDERS[control.sort.value] ?? ORDERS.number;
   const cards = [...scenes.values()].map((scene) => scene.card).filter(matches);
   cards.sort((a, b) => order(a, b) || a.id - b.id);
   const now = cards.map((card) => card.id);
-  if (now.length !== shown.length || now.some((id, index) => id !== shown[index])) {
-    const same = shown.every((id, index) => id === now[index]); // usually some are new at the end
-    const items = (same ? now.slice(shown.length) : now).map((id) => scenes.get(id).item);
-    if (same) grid.append(...items);
-    else grid.replaceChildren(...items);
-    shown = now;
-  }
+  shown = now;
+  if (!shown.includes(current)) current = shown[0] ?? 0;
+  place();
   sessionStorage.setItem("sidcap-order", JSON.stringify(shown));
   const filtered = shown.length < scenes.size;
   const reading = unread ? ", more to come …" : "";
@@ -108,28 +117,68 @@ function arrange() {
   document.getElementById("count").textContent = count + reading;
   document.getElementById("nothing").hidden = shown.length > 0 || unread > 0 || scenes.size === 0;
   document.getElementById("clear").hidden = !filtered;
-  if (!shown.includes(current)) setCurrent(shown[0] ?? 0);
-  else setCurrent(current);
 }
 
-/** The one scene that Tab stops at; arrows go on from there. */
+/** Puts the rows around what is seen into the grid, with room for the others above and below; moves what has to move. */
+function place({ scrolled = false } = {}) {
+  if (!scrolled) measure();
+  const { columns, pitch, offset } = layout;
+  const rows = Math.ceil(shown.length / columns);
+  const top = scrollY - offset;
+  const first = Math.min(Math.max(Math.floor(top / pitch) - ROWS_BEYOND, 0), rows);
+  const last = Math.min(Math.max(Math.ceil((top + innerHeight) / pitch) + ROWS_BEYOND, first), rows);
+  if (scrolled && first === layout.first && last === layout.last) return;
+  Object.assign(layout, { first, last });
+  grid.style.paddingBlock = `calc(1rem + ${first * pitch}px) calc(1rem + ${(rows - last) * pitch}px)`;
+
+  const wanted = shown.slice(first * columns, last * columns);
+  const staying = new Set(wanted);
+  for (const item of [...grid.children]) if (!staying.has(Number(item.dataset.scene))) item.remove();
+  let next = grid.firstElementChild;
+  wanted.forEach((id, index) => {
+    const item = itemOf(id);
+    if (item === next) next = next.nextElementSibling;
+    else grid.insertBefore(item, next);
+    item.ariaSetSize = shown.length;
+    item.ariaPosInSet = first * columns + index + 1;
+  });
+  const stop = staying.has(current) ? current : wanted[0]; // the one scene that Tab stops at; arrows go on from there
+  grid.querySelector('a[tabindex="0"]')?.setAttribute("tabindex", "-1");
+  scenes.get(stop)?.item.querySelector("a").setAttribute("tabindex", "0");
+}
+
+const layout = { columns: 1, pitch: 1, offset: 0, first: 0, last: 0 };
+
+/** How many scenes stand in a row, how far rows lie apart and where they begin, pixels. */
+function measure() {
+  const style = getComputedStyle(grid);
+  layout.columns = style.gridTemplateColumns.split(" ").length;
+  layout.pitch = parseFloat(style.gridAutoRows) + parseFloat(style.rowGap);
+  layout.offset = grid.offsetTop;
+}
+
+/** Scrolls to a scene as far as it takes to see it. */
+function reveal(id) {
+  const { columns, pitch, offset } = layout;
+  const top = offset + Math.floor(shown.indexOf(id) / columns) * pitch;
+  const bar = document.querySelector(".bar").offsetHeight;
+  if (top < scrollY + bar) scrollTo(0, top - bar);
+  else if (top + pitch > scrollY + innerHeight) scrollTo(0, top + 1.2 * pitch - innerHeight);
+  place();
+}
+
 function setCurrent(id) {
-  scenes.get(current)?.item.querySelector("a").setAttribute("tabindex", "-1");
   current = id;
-  scenes.get(id)?.item.querySelector("a").setAttribute("tabindex", "0");
+  place();
 }
 
 function move(step) {
   const here = shown.indexOf(current);
   const to = shown[Math.min(Math.max(here + step, 0), shown.length - 1)];
   if (to === undefined) return;
-  setCurrent(document.activeElement?.closest?.(".card") ? to : current);
-  scenes.get(current).item.querySelector("a").focus();
-  scenes.get(current).item.scrollIntoView({ block: "nearest" });
-}
-
-function columns() {
-  return getComputedStyle(grid).gridTemplateColumns.split(" ").length;
+  current = document.activeElement?.closest?.(".card") ? to : current;
+  reveal(current);
+  itemOf(current).querySelector("a").focus({ preventScroll: true });
 }
 
 function listTags() {
@@ -165,11 +214,16 @@ function filter() {
   arrange();
 }
 
+function take(card) {
+  const item = scenes.get(card.id)?.item;
+  scenes.set(card.id, { card, item });
+  if (item) draw(item, card);
+}
+
 /** Takes over what an act answered; live news would say the same a second later. */
 function took(card) {
   if (!card) return;
-  scenes.get(card.id).card = card;
-  draw(scenes.get(card.id).item, card);
+  take(card);
   listTags();
   arrange();
 }
@@ -217,8 +271,19 @@ async function undoLast() {
   else took(await undo());
 }
 
+function placeSoon() {
+  if (placing) return;
+  placing = true;
+  requestAnimationFrame(() => {
+    placing = false;
+    place({ scrolled: true });
+  });
+}
+
 recall();
 nightButton();
+addEventListener("scroll", placeSoon, { passive: true });
+addEventListener("resize", () => place());
 for (const name of FILTERS) control[name].addEventListener(name === "words" ? "input" : "change", filter);
 starred.addEventListener("change", filter);
 document.getElementById("clear").onclick = clear;
@@ -226,8 +291,8 @@ document.getElementById("clear-too").onclick = clear;
 listenTo({
   ArrowRight: () => move(1),
   ArrowLeft: () => move(-1),
-  ArrowDown: () => move(columns()),
-  ArrowUp: () => move(-columns()),
+  ArrowDown: () => move(layout.columns),
+  ArrowUp: () => move(-layout.columns),
   a: () => decide("accepted"),
   r: () => decide("rejected"),
   w: () => decide("withdrawn"),
@@ -240,16 +305,15 @@ listenTo({
 
 follow((news) => {
   const first = scenes.size === 0;
-  for (const card of news.scenes) {
-    const item = scenes.get(card.id)?.item ?? newItem(card.id);
-    draw(item, card);
-    scenes.set(card.id, { card, item });
-  }
+  news.scenes.forEach(take);
   for (const id of news.gone) scenes.delete(id);
   unread = news.unread + (news.more ? 1 : 0);
   if (news.scenes.length || news.gone.length || first) {
     listTags();
     arrange();
   }
-  if (first && scenes.size) scenes.get(current)?.item.scrollIntoView({ block: "nearest" });
+  if (!news.more && !settled && shown.includes(current)) {
+    settled = true; // where somebody comes back from a scene, that scene is seen
+    reveal(current);
+  }
 });
