@@ -22,10 +22,17 @@ def review(
     who: Annotated[str | None, typer.Option(metavar="NAME", show_default="you", help="Who decides.")] = None,
     dataset: DatasetOption = DEFAULT_DATASET,
 ) -> None:
-    """Look at every pair in the browser, and accept, reject, star, note and tag by keyboard. Ctrl-C ends it.
+    """Look at every pair in the browser, and decide by keyboard.
 
-    The page is for this machine only, and only for who knows the address: it carries a random token. Everything that is
-    decided is in the scene files at once, with who, when and why.
+    The page is for this machine only, and only for who knows the address: it
+    carries a random token. What is decided, starred, noted and tagged is in the
+    scene files at once, with who, when and why. Ctrl-C ends it.
+
+    [bold]In this machine's browser[/]
+    sidcap review
+
+    [bold]Under a name, at an address that stays[/]
+    sidcap review --who anna --port 8765 --no-browser
     """
     name = getpass.getuser() if who is None else " ".join(who.split())
     if not name or not name.isprintable():

@@ -123,6 +123,7 @@ TABLE: dict[str, Run | Parse] = {
     "sidcap validate": _AS_IT_IS,
     "sidcap validate --dataset /data/SID --json": _AS_IT_IS,
     "sidcap review": _SERVES,
+    "sidcap review --who anna --port 8765 --no-browser": _SERVES,
     "sidcap split --train 0.8 --test 0.2 --seed 1": _AS_IT_IS,
     "sidcap split --train 0.8 --test 0.2 --seed 1 --dry-run": _AS_IT_IS,
     "sidcap split --train 40 --test 10 --val 3": Parse("needs 53 scenes; tests/test_split.py deals counts out"),
