@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,5 +27,7 @@ def test_whatever_fails_no_frame_is_lost_and_the_bracket_completes(only: str) ->
 
 def test_memory_stays_flat_over_an_evening() -> None:
     result = run("long_session.py", "--frames", "30")
-    assert "30 frames" in result.stdout, result.stderr
+    frames = re.match(r"(\d+) frames", result.stdout)
+    assert frames, result.stderr
+    assert int(frames[1]) >= 30  # more, where a busy machine made a frame unusable and its bracket was shot again
     assert "memory grew" not in result.stdout
