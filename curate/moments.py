@@ -31,7 +31,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.compiled import COLUMNS, INSTRUMENT_TERMS, RESIDUAL, VALUE, local_light, sum_up
+from sidcap.curate.compiled import COLUMNS, INSTRUMENT_TERMS, RESIDUAL, VALUE, Image, local_light, sum_up
 from sidcap.curate.planes import QUANTISATION_DN2, BayerPlanes, Planes
 from sidcap.curate.reading import HALF_BAND, REACH_PX, WIDE_PX, Matrix, Reading, Region, sizes, starts
 from sidcap.data_manifest.noise import NoiseModel
@@ -168,17 +168,27 @@ def measure(
     ``chi2`` says how much larger than the noise residuals are as a rule: what lies six standard deviations off is left
     out.
     """
-    readings: dict[tuple[float, float], Reading] = {}
+    readings: dict[tuple[float, float], tuple[Reading, Image]] = {}
+    per_light, in_the_dark = _noise_of_long(template, noise)
+    limit = np.float32(OUTLIER_SIGMA**2 * max(1.0, chi2))
     sums = []
     for tile in tiles:
         shift = motion.at(tile.place_px)
         if shift not in readings:
-            readings[shift] = Reading(shift)
-        sums.append(_sums(template, short, noise, readings[shift], gain, chi2, tile.region))
+            reading = Reading(shift)
+            # What a tile's short is multiplied by; then the short's noise, and that of the long as it is read.
+            through = gain**2 * reading.noise_gain
+            variances = np.stack([1 / template.levels_dn, (gain + through) * per_light, (1 + through) * in_the_dark], 1)
+            readings[shift] = reading, variances.astype(np.float32)
+        sums.append(_sums(template, short, *readings[shift], np.float32(gain), limit, tile.region))
     if not sums:
         raise np.linalg.LinAlgError("no tile of the frames overlaps at this shift")
-    moments, scatter, of_long, totals = (np.stack(parts) for parts in zip(*sums, strict=True))
-    corrections = {shift: _corrections(reading) for shift, reading in readings.items()}
+    products_of, scatter, of_light, pixels_of, usable_of = (np.stack(parts) for parts in zip(*sums, strict=True))
+    misfit, structure = products_of[..., RESIDUAL, RESIDUAL].sum(-1), products_of[..., VALUE, VALUE].sum(-1)
+    moments = products_of[..., :INSTRUMENT_TERMS, COLUMNS]
+    moments[..., 3] *= 1 / WIDE_PX**2
+    of_long = of_light[..., :4] * per_light + of_light[..., 4:] * in_the_dark
+    corrections = {shift: _corrections(reading) for shift, (reading, _) in readings.items()}
     project, products, of_value = (
         np.stack(parts) for parts in zip(*(corrections[motion.at(tile.place_px)] for tile in tiles), strict=True)
     )
@@ -191,7 +201,7 @@ def measure(
     moments[..., 4] += gain * np.einsum("tpq,tpqk->tpk", of_centred, products[..., 2])
     # Content moves against the place that is read.
     by_parameter = moments[..., :4] * np.array([-gain, -gain, 1, gain])
-    pixels, usable = totals[..., 0].sum(-1), totals[..., 3].sum(-1)
+    pixels, usable = pixels_of.sum(-1), 4 * usable_of
     seen = usable > _LEAST_USABLE * 4 * sizes.prod(-1)
     every = Moments(
         places_px=np.stack([tile.place_px for tile in tiles]),
@@ -200,47 +210,35 @@ def measure(
         scatter=project[:, None] @ scatter @ project[:, None].transpose(0, 1, 3, 2),
         pixels=pixels,
         outliers=1 - pixels / np.maximum(usable, 1),
-        misfit=totals[..., 1].sum(-1),
-        structure=gain**2 * (totals[..., 2].sum(-1) - np.einsum("tpq,tpq->t", of_centred, of_value)),
+        misfit=misfit,
+        structure=gain**2 * (structure - np.einsum("tpq,tpq->t", of_centred, of_value)),
     )
     return Moments(*(getattr(every, field.name)[seen] for field in fields(Moments)))
+
+
+def _noise_of_long(template: Template, noise: NoiseModel) -> tuple[Matrix, Matrix]:
+    """(4,), (4,): variance of a photosite over its plane's level, for each DN of light over that level, and without."""
+    per_light = 1 / (noise.gain_e_per_dn * template.levels_dn**2)
+    dark_dn2 = (noise.read_noise_e / noise.gain_e_per_dn) ** 2 + float(QUANTISATION_DN2)
+    return per_light, dark_dn2 / template.levels_dn**2
 
 
 def _sums(
     template: Template,
     short: BayerPlanes,
-    noise: NoiseModel,
     reading: Reading,
-    gain: float,
-    chi2: float,
+    variances: Image,
+    gain: np.float32,
+    limit: np.float32,
     region: Region,
-) -> tuple[Matrix, ...]:
-    """What one tile adds up to, by plane.
-
-    (4, 7, 5): instruments, the last being the photosite itself, times columns and residual; (4, 7, 7): covariance of
-    the former with the residual; (4, 4): weighted variance of the long's noise, by plane and plane of the long;
-    (4, 4): photosites, misfit, structure, usable photosites.
-    """
-    levels = template.levels_dn
-    # The noise of the short, and that of the long as it is read; of the long, light is over the plane's level.
-    through = gain**2 * reading.noise_gain
-    per_light = 1 / (noise.gain_e_per_dn * levels**2)
-    in_the_dark = ((noise.read_noise_e / noise.gain_e_per_dn) ** 2 + float(QUANTISATION_DN2)) / levels**2
-    variances = np.stack([1 / levels, (gain + through) * per_light, (1 + through) * in_the_dark], 1).astype(np.float32)
+) -> tuple[Matrix, Matrix, Matrix, Matrix, int]:
+    """What one tile adds up to, as `sum_up` has it; and how many cells are usable in both frames."""
     nearest = reading.whole(region)
     usable = short.usable[region] & template.usable[nearest]
     light = local_light(template.dn, starts(nearest), sizes(region))
-    across = reading.across(template.dn, levels, region)
-    limit = np.float32(OUTLIER_SIGMA**2 * max(1.0, chi2))
-    products, scatter, of_light, pixels = sum_up(
-        across, reading.lines, short.dn, starts(region), light, usable, variances, np.float32(gain), limit
-    )
-    misfit, structure = products[:, RESIDUAL, RESIDUAL], products[:, VALUE, VALUE]
-    totals = np.stack([pixels, misfit, structure, np.full(4, np.count_nonzero(usable))], -1)
-    moments = products[:, :INSTRUMENT_TERMS, COLUMNS]
-    moments[..., 3] *= 1 / WIDE_PX**2
-    of_long = of_light[:, :4] * per_light + of_light[:, 4:] * in_the_dark
-    return moments, scatter, of_long, totals
+    across = reading.across(template.dn, template.levels_dn, region)
+    sums = sum_up(across, reading.lines, short.dn, starts(region), light, usable, variances, gain, limit)
+    return *sums, int(np.count_nonzero(usable))
 
 
 def _corrections(reading: Reading) -> tuple[Matrix, Matrix, Matrix]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -390,9 +391,9 @@ def _cells(fit: Fit, middle: Matrix) -> Iterator[Cell]:
 
 
 def _offset(long: BayerPlanes, short: BayerPlanes, gain: float) -> float:
-    both = (long.usable & short.usable).astype(np.float32)
-    dim, bright = (np.einsum("phw,hw->h", frame.dn, both).sum(dtype=np.float64) for frame in (short, long))
-    return float((dim - gain * bright) / (4 * both.sum(dtype=np.float64)))
+    both = (long.usable & short.usable).astype(np.uint8)
+    dim, bright = (np.mean([cv2.mean(plane, mask=both)[0] for plane in frame.dn]) for frame in (short, long))
+    return float(dim - gain * bright)
 
 
 def _pair(values: Matrix) -> tuple[float, float]:
