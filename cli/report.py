@@ -56,11 +56,14 @@ def report(
 ) -> None:
     """Write all there is to know of a dataset and of runs into one HTML file.
 
-    The file needs no network and nothing beside it, stays under 5 MB, and can be printed. What cannot be read is said
-    in its place. Ends with exit code 3 where records or files of the dataset are missing or damaged.
+    The file needs no network and nothing beside it, stays under 5 MB, and can be
+    printed. What cannot be read is said in its place. Ends with exit code 3
+    where records or files of the dataset are missing or damaged.
 
+    [bold]The dataset in ./dataset[/]
     sidcap report
 
+    [bold]With two runs, the plots as files, and a PDF[/]
     sidcap report run best -o report.html --plots plots --pdf
     """
     from sidcap.data_manifest.pages.document import html

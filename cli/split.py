@@ -31,12 +31,18 @@ def split(
     dataset: DatasetOption = DEFAULT_DATASET,
     json: JsonOption = False,
 ) -> None:
-    """Deal the scenes out to train, test and val: whole scenes, and each split gets its share of every ISO and ratio.
+    """Deal whole scenes out to train, test and val.
 
-    Scenes that show the same composition stay together, so that nothing is tested on that was trained on. A scene's
-    number tells its split: those that move get new numbers, and their files new names. Verdicts and decisions stay.
-    Killed at any moment, nothing is lost: the same command completes it.
+    Each split gets its share of every ISO and ratio; scenes that show the same
+    composition stay together, so that nothing is tested on that was trained on.
+    A scene's number tells its split: those that move get new numbers, and their
+    files new names. Verdicts and decisions stay. Killed at any moment, nothing
+    is lost: the same command completes it.
 
+    [bold]Only look what would move[/]
+    sidcap split --train 0.8 --test 0.2 --seed 1 --dry-run
+
+    [bold]Do it[/]
     sidcap split --train 0.8 --test 0.2 --seed 1
     """
     from sidcap.curate.near_duplicates import clusters, near_duplicates
