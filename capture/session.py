@@ -180,7 +180,9 @@ class Session:
         if not self.store.scene_path(scene_id).exists():
             self.store.save_scene(Scene(id=scene_id, split=bracket.split, complete=False))
         lost = self._ledger.reopen(bracket)
-        self.tether.consider_known(known_before(events, scene_id) - lost, only=True)
+        # What is not on the card any more is not known: on another card, or an emptied one, names come again.
+        on_card = set(self.tether.camera.files())
+        self.tether.consider_known((known_before(events, scene_id) - lost) & on_card, only=True)
         for index in sorted(bracket.arrivals.keys() - bracket.frames.keys()):
             self._look_into(bracket, index)
         return self._completed(bracket)

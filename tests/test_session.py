@@ -362,6 +362,16 @@ def test_ctrl_c_puts_everything_back_and_resume_completes(
     assert len(simulated.shots) == 4
 
 
+def test_on_a_card_that_counts_from_one_again_an_interrupted_bracket_is_completed(
+    simulated: SimulatedCamera, store: Store, inspector: Inspector
+) -> None:
+    """Its frames get names that frames of before had; they are no old ones for that."""
+    interrupted_at(3, simulated, store, inspector)
+    with SimulatedCamera(size="small", time_scale=TIME_SCALE, settings=BEFORE) as with_another_card:
+        assert_all_is_well(with_another_card, store, resume(with_another_card, store, inspector))
+        assert len(with_another_card.shots) == 1
+
+
 def test_a_frame_shot_by_hand_takes_nobody_s_place(store: Store, inspector: Inspector) -> None:
     with SimulatedCamera(size="small", time_scale=TIME_SCALE, settings=BEFORE) as camera:
         session = session_with(camera, store, inspector)
