@@ -111,7 +111,9 @@ def _config(preset: PresetName, given: dict[str, Any], settings: Sequence[str]) 
 
     known = {*TrainConfig.model_fields, *InputConfig.model_fields} - {"preset", "input", "depth", "device"}
     for setting in settings:
-        name, _, value = setting.partition("=")
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: give NAME=VALUE, such as lr=5e-4")
         if name not in known:
             raise UsageError(f"--set {setting}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
         given[name] = None if value == "none" else value
