@@ -28,6 +28,19 @@ CameraOption = Annotated[
     ),
 ]
 
+_PANEL = "The simulated camera"
+SensorOption = Annotated[
+    Sensor | None, typer.Option(rich_help_panel=_PANEL, show_default="full", help="Size of its frames.")
+]
+LightOption = Annotated[
+    float | None,
+    typer.Option(metavar="STOPS", rich_help_panel=_PANEL, show_default="0", help="How much brighter its scene is."),
+]
+TimeScaleOption = Annotated[
+    float | None,
+    typer.Option(min=0.1, max=10_000, rich_help_panel=_PANEL, show_default="1", help="How much faster its time runs."),
+]
+
 
 @contextmanager
 def simulated_camera(

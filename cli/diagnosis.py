@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 import sys
 import tempfile
 import time
@@ -17,7 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sidcap.data_manifest.disk import disk_free_bytes, existing_folder
 from sidcap.data_manifest.errors import CameraError
+from sidcap.data_manifest.pages.printing import installed_browser
 
 if TYPE_CHECKING:
     from sidcap.capture.host import Places, UsbDevice
@@ -35,7 +36,6 @@ _EXTRAS = (
     ("onnx", "onnxruntime", "sidcap export-model"),
     ("tensorboard", "tensorboard", "sidcap train --tensorboard"),
 )
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @dataclass(frozen=True)
@@ -235,10 +235,8 @@ def _compute(_: Subject) -> Iterator[Finding]:
 
 
 def _disk(subject: Subject) -> Iterator[Finding]:
-    folder = next(
-        parent for parent in (subject.dataset.absolute(), *subject.dataset.absolute().parents) if parent.exists()
-    )
-    free = shutil.disk_usage(folder).free
+    folder = existing_folder(subject.dataset)
+    free = disk_free_bytes(folder)
     room = f"{free / 1e9:.1f} GB free at {folder}"
     if free < _BRACKET_BYTES:
         yield Finding("disk", "broken", room, "one bracket needs 0.2 GB: make room, or give another --dataset")
@@ -307,5 +305,6 @@ def _extras(_: Subject) -> Iterator[Finding]:
         else:
             words = f"not installed; only {purpose} needs it"
             yield Finding(f"extra {extra}", "ok", words, f"pip install 'sidcap[{extra}]'")
-    browser = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
-    yield Finding("chromium", "ok", browser or "not installed; only sidcap's own tests need it")
+    browser = installed_browser()
+    words = "not installed; only `sidcap report --pdf` and sidcap's own tests need it"
+    yield Finding("chromium", "ok", browser or words)

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sidcap.cli.connection import LOOPBACK, SIMULATED, CameraOption, simulated_camera
+from sidcap.cli.connection import (
+    LOOPBACK,
+    SIMULATED,
+    CameraOption,
+    LightOption,
+    SensorOption,
+    TimeScaleOption,
+    simulated_camera,
+)
 from sidcap.cli.gear import Gear
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption
 from sidcap.cli.order import Book, Destination, Wish, must_be_finite, parse_long, parse_ratios
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     from sidcap.capture.session import Watcher
     from sidcap.capture.simulated import SimulatedCamera
 
-_BRACKET, _SIMULATED = "The bracket that can be shot from the page", "The simulated camera"
+_BRACKET = "The bracket that can be shot from the page"
 
 
 def live(
@@ -71,21 +79,9 @@ def live(
             metavar="SECONDS", min=1, help="Switch live view off when nobody has watched for so long: sensors get warm."
         ),
     ] = 60.0,
-    sensor: Annotated[
-        Sensor | None, typer.Option(rich_help_panel=_SIMULATED, show_default="full", help="Size of its frames.")
-    ] = None,
-    light: Annotated[
-        float | None,
-        typer.Option(
-            metavar="STOPS", rich_help_panel=_SIMULATED, show_default="0", help="How much brighter its scene is."
-        ),
-    ] = None,
-    time_scale: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1, max=10_000, rich_help_panel=_SIMULATED, show_default="1", help="How much faster its time runs."
-        ),
-    ] = None,
+    sensor: SensorOption = None,
+    light: LightOption = None,
+    time_scale: TimeScaleOption = None,
 ) -> None:
     """Look through the camera in the browser: frame, focus, and shoot the scene.
 

@@ -15,7 +15,7 @@ import typer
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_outlook, show_plan, spoken
 from sidcap.cli.completion import isos
 from sidcap.cli.completion import scenes as scenes_there
-from sidcap.cli.connection import LOOPBACK, SIMULATED
+from sidcap.cli.connection import LOOPBACK, SIMULATED, LightOption, SensorOption, TimeScaleOption
 from sidcap.cli.evening import Evening, LongFinder, ask_split, offer
 from sidcap.cli.gear import Gear, set_clock
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix, seconds_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sidcap.capture.bracket import Bracket
 
 _BRACKET, _SCENES, _CAMERA = "The bracket", "Scenes", "The camera"
-_TROUBLE, _PROGRAMS, _SIMULATED = "When things go wrong", "Other programs", "The simulated camera"
+_TROUBLE, _PROGRAMS = "When things go wrong", "Other programs"
 
 
 class SplitChoice(StrEnum):
@@ -194,21 +194,9 @@ def shoot(
         str | None,
         typer.Option(metavar="COMMAND", rich_help_panel=_PROGRAMS, help="The same, after every complete scene."),
     ] = None,
-    sensor: Annotated[
-        Sensor | None, typer.Option(rich_help_panel=_SIMULATED, show_default="full", help="Size of its frames.")
-    ] = None,
-    light: Annotated[
-        float | None,
-        typer.Option(
-            metavar="STOPS", rich_help_panel=_SIMULATED, show_default="0", help="How much brighter its scene is."
-        ),
-    ] = None,
-    time_scale: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1, max=10_000, rich_help_panel=_SIMULATED, show_default="1", help="How much faster its time runs."
-        ),
-    ] = None,
+    sensor: SensorOption = None,
+    light: LightOption = None,
+    time_scale: TimeScaleOption = None,
 ) -> None:
     """Shoot brackets: a long, its shorts, the long again.
 

@@ -8,10 +8,15 @@ from pathlib import Path
 from sidcap.data_manifest.errors import DiskFullError
 
 
+def existing_folder(folder: Path) -> Path:
+    """The folder itself where it is there, else the nearest one above it that is."""
+    absolute = folder.absolute()
+    return next(parent for parent in (absolute, *absolute.parents) if parent.exists())
+
+
 def disk_free_bytes(folder: Path) -> int:
     """Room on the disk where ``folder`` is, or would be."""
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    return shutil.disk_usage(existing).free
+    return shutil.disk_usage(existing_folder(folder)).free
 
 
 def require_room(folder: Path, needed_bytes: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from sidcap.capture.simulated import SimulatedCamera
+from sidcap.data_manifest.pages.printing import installed_browser
 
 IMAGES = Path(__file__).with_name("images")
 _LABEL = (0.30, 0.47, 0.39, 0.63)
@@ -26,7 +26,7 @@ _SEEN_S = 2.5
 
 def main() -> None:
     """Focus on a bottle, a little too far and back, and take the page."""
-    chromium = shutil.which("chromium")
+    chromium = installed_browser()
     if chromium is None:
         sys.exit("chromium is not installed")
     with (

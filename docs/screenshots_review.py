@@ -24,6 +24,7 @@ from sidcap.capture.journal import Journal
 from sidcap.capture.simulated import SimulatedCamera
 from sidcap.capture.simulated.surroundings import Knock, Surroundings
 from sidcap.curate import verify_dataset
+from sidcap.data_manifest.pages.printing import installed_browser
 from sidcap.data_manifest.schema import Decision, Remark, Scene
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
@@ -40,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", type=Path, help="an existing dataset; it is copied")
     arguments = parser.parse_args()
-    chromium = shutil.which("chromium")
+    chromium = installed_browser()
     if chromium is None:
         sys.exit("chromium is not installed")
     with tempfile.TemporaryDirectory() as folder:
