@@ -33,8 +33,8 @@ AS_THEY_ARE = (WIDE_X, WIDE_Y, ITSELF)
 """Instruments from which no means are taken off: those of the columns are enough."""
 COLUMNS = (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)
 """What instruments are multiplied by: the model's derivatives, and the residual."""
-TAPS = 10
-BEFORE = 4
+TAPS = 8
+BEFORE = 3
 """So many taps lie before the place that they begin at."""
 
 _SCATTER_ROWS = 4
@@ -82,6 +82,59 @@ def _total(image: Image) -> np.float32:
 
 
 @_compiled
+def split(mosaic: Any, black: Image, clipped: Image, pattern: Image, planes: Image, usable: Where) -> None:
+    """Into ``planes`` (4, h, w) what a mosaic has above ``black`` (4,), less ``pattern`` (4, h, w) where that is not
+    empty; into ``usable`` (h, w) where all four are finite and less than ``clipped`` (4,) above black.
+    """
+    _, height, width = planes.shape
+    for row in range(height):
+        good = usable[row]
+        good[:] = True
+        for plane in range(4):
+            source, target = mosaic[2 * row + plane // 2, plane % 2 :], planes[plane, row]
+            below, limit = black[plane], clipped[plane]
+            for column in range(width):
+                above = np.float32(source[2 * column]) - below
+                target[column] = above
+                good[column] &= (above < limit) & (above > -np.inf)
+            if pattern.size > 0:
+                _add(pattern[plane, row], -_ONE, target)
+
+
+@_compiled
+def keep_what_stands_out(plane: Image, limit: np.float32, smooth: Image) -> None:
+    """Put into ``smooth`` the pixels of ``plane`` that differ from it by more than ``limit``."""
+    for row in range(len(plane)):
+        source, target = plane[row], smooth[row]
+        for column in range(target.size):
+            stands_out = abs(source[column] - target[column]) > limit
+            target[column] = source[column] if stands_out else target[column]
+
+
+@_compiled
+def means_of(planes: Image, where: Where) -> Sums:
+    """(4,): mean of each plane (4, h, w) where that is True; NaN where it is nowhere."""
+    totals, count = np.zeros(len(planes)), np.count_nonzero(where)
+    for plane in range(len(planes)):
+        for row in range(planes.shape[1]):
+            of_row, here, total = planes[plane, row], where[row], _ZERO
+            for column in range(here.size):
+                total += of_row[column] * here[column]
+            totals[plane] += total
+    return totals / count
+
+
+@_compiled
+def varies(plane: Image, where: Where, middle: np.float32, limit: np.float32) -> bool:
+    """Whether anything differs from ``middle`` by more than ``limit`` where that is True."""
+    for row in range(len(plane)):
+        for column in range(plane.shape[1]):
+            if where[row, column] and abs(plane[row, column] - middle) > limit:
+                return True
+    return False
+
+
+@_compiled
 def towers(plane: Image, limit: np.float32) -> Where:
     """(h, w): where four fifths of a pixel exceed its eight neighbours by more than ``limit``; never on the edges."""
     height, width = plane.shape
@@ -105,7 +158,7 @@ def read_across(
 
     ``long`` (4, h, w): the planes around the tile, whose own photosites begin at ``own``. Times ``per_level`` (4,) and
     interlaced they are the white mosaic, and that through the filter ``band`` (5,) is the guide. ``lines`` (3, 2, 2,
-    10): taps for guide, white mosaic, and what the planes have beyond the guide: value and slope, each along y and x;
+    8): taps for guide, white mosaic, and what the planes have beyond the guide: value and slope, each along y and x;
     the place of the first taps is ``start`` off a photosite, in the mosaic, and ``plane_start`` in the planes.
     """
     white = _interlaced(long, per_level)
@@ -194,20 +247,17 @@ def _beyond(white: Image, guide: Image) -> Image:
 
 
 @_compiled
-def local_light(planes: Image, first: Pair, size: Pair) -> Image:
-    """(4, rows, columns): means of 5 x 5 pixels of planes (4, h, w), 0 where they are negative."""
+def light_at(blocks: Image, side: int, first: Pair, size: Pair) -> Image:
+    """(4, rows, columns): what the blocks (4, h, w), each ``side`` pixels square, say of pixels."""
     (top, left), (rows, columns) = first, size
-    light, line = np.empty((len(planes), rows, columns), np.float32), np.empty(columns + 4, np.float32)
-    share = np.float32(1 / 25)
-    for plane in range(len(planes)):
+    light, line = np.empty((len(blocks), rows, columns), np.float32), np.empty(columns, np.float32)
+    for plane in range(len(blocks)):
         for row in range(rows):
-            line[:] = _ZERO
-            for tap in range(5):
-                _add(planes[plane, top + row + tap - 2, left - 2 : left + columns + 2], share, line)
-            target = light[plane, row]
-            for column in range(columns):
-                total = line[column] + line[column + 1] + line[column + 2] + line[column + 3] + line[column + 4]
-                target[column] = max(total, _ZERO)
+            if row == 0 or (top + row) % side == 0:
+                of_blocks = blocks[plane, (top + row) // side]
+                for column in range(columns):
+                    line[column] = of_blocks[(left + column) // side]
+            light[plane, row] = line
     return light
 
 

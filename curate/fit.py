@@ -23,8 +23,10 @@ part is enough: more would say what nobody asks."""
 _MAX_STEPS = 8
 _MAX_STEP_PX = 1.5
 _SMALL_STEP_PX = 0.08
-_SMALL_STEP_SIGMA = 3.0
-"""A step this small is the last: the next one would be some 5 % of it."""
+_SMALL_STEP_SIGMA = 5.0
+_LARGEST_LAST_STEP_PX = 0.3
+"""A step this small is the last: the next one would be some 2 % of it, which adds a hundredth to the variance. In the
+dark, where it would be more, it has to be below the largest."""
 _FEWEST_TO_TURN = 8
 _TURNED_SIGMA = 5.0
 _MOST_STRAY = 0.5
@@ -201,9 +203,9 @@ def _blur(equations: Equations) -> tuple[float, float] | tuple[None, None]:
 def _bounded(step: Matrix, covariance: Matrix, gain: float, places_px: Matrix) -> tuple[list[float], bool]:
     """The step, no longer than is safe, and whether it is so small that it is the last."""
     reach_px = max(float(np.hypot(*places_px.T).max()), 1.0)
-    longest = np.array([_MAX_STEP_PX, _MAX_STEP_PX, np.inf, np.inf, _MAX_STEP_PX / reach_px, _MAX_STEP_PX / reach_px])
-    floor = np.array(
-        [_SMALL_STEP_PX, _SMALL_STEP_PX, 0.05 * gain, 0, _SMALL_STEP_PX / reach_px, _SMALL_STEP_PX / reach_px]
-    )
-    small = np.abs(step) <= np.maximum(_SMALL_STEP_SIGMA * np.sqrt(np.diag(covariance)), floor)
+    turn = 1 / reach_px
+    longest = _MAX_STEP_PX * np.array([1, 1, np.inf, np.inf, turn, turn])
+    least = np.array([1, 1, 0, 0, turn, turn]) * _SMALL_STEP_PX + np.array([0, 0, 0.05 * gain, 0, 0, 0])
+    most = _LARGEST_LAST_STEP_PX * np.array([1, 1, np.inf, np.inf, turn, turn])
+    small = np.abs(step) <= np.clip(_SMALL_STEP_SIGMA * np.sqrt(np.diag(covariance)), least, most)
     return [float(value) for value in np.clip(step, -longest, longest)], bool(small.all())

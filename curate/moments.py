@@ -25,13 +25,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.compiled import COLUMNS, INSTRUMENT_TERMS, RESIDUAL, VALUE, Image, local_light, sum_up
+from sidcap.curate.compiled import COLUMNS, INSTRUMENT_TERMS, RESIDUAL, VALUE, Image, light_at, means_of, sum_up, varies
 from sidcap.curate.planes import QUANTISATION_DN2, BayerPlanes, Planes
 from sidcap.curate.reading import HALF_BAND, REACH_PX, WIDE_PX, Matrix, Reading, Region, sizes, starts
 from sidcap.data_manifest.noise import NoiseModel
@@ -50,12 +50,14 @@ _TILES_ACROSS = 6
 """A small frame has this many tiles a side, as long as they are not too small for free rows and columns."""
 _LANES = 32
 """Widths of tiles are multiples of this, as far as possible: what is left over of a row is worked off one by one."""
+_BLOCK_PX = 4
+"""Light is told by blocks of so many pixels of a plane."""
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
 _LEAST_USABLE = 0.05
 """A tile of which less than this is neither clipped nor broken says nothing."""
 _DARK_DN = 1e-3
-_ROUNDING = 1e-6
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,30 @@ class Template:
     """(4,): mean of each plane."""
     dn: Planes
     """(4, h, w): `BayerPlanes.dn`."""
+    light_dn: Planes
+    """(4, h / 4, w / 4): mean of blocks of the planes, at least 0: how much light there is, however noisy the long."""
     usable: NDArray[np.bool_]
     """(h, w): nothing near is clipped or NaN."""
 
     @classmethod
     def of(cls, long: BayerPlanes) -> Template:
         """Raises numpy.linalg.LinAlgError where the long is constant."""
-        known = long.usable.astype(np.uint8)
-        means, deviations = np.array([cv2.meanStdDev(plane, mask=known) for plane in long.dn])[..., 0, 0].T
+        means = means_of(long.dn, long.usable)
         levels = np.maximum(means, _DARK_DN)
-        if (deviations <= _ROUNDING * levels).all():
+        limits = (_ROUNDING * levels).astype(np.float32)
+        if not any(map(varies, long.dn, repeat(long.usable), means.astype(np.float32), limits)):
             raise np.linalg.LinAlgError("the long is constant")
         window = np.ones((2 * _CLIPPED_REACH + 1, 2 * _CLIPPED_REACH + 1), np.uint8)
-        return cls(levels, long.dn, cv2.erode(known, window).astype(np.bool_))
+        light = np.stack([np.maximum(_blocks(plane), 0) for plane in long.dn])
+        return cls(levels, long.dn, light, cv2.erode(long.usable.view(np.uint8), window).astype(np.bool_))
+
+
+def _blocks(plane: Planes) -> Planes:
+    """Means of blocks; what is left over at the edges counts to the last ones."""
+    height, width = (max(side // _BLOCK_PX, 1) for side in plane.shape)
+    whole = np.ascontiguousarray(plane[: height * _BLOCK_PX, : width * _BLOCK_PX])
+    blocks = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.pad(blocks, (0, 1), "edge"), np.float32)
 
 
 @dataclass(frozen=True)
@@ -235,7 +248,7 @@ def _sums(
     """What one tile adds up to, as `sum_up` has it; and how many cells are usable in both frames."""
     nearest = reading.whole(region)
     usable = short.usable[region] & template.usable[nearest]
-    light = local_light(template.dn, starts(nearest), sizes(region))
+    light = light_at(template.light_dn, _BLOCK_PX, starts(nearest), sizes(region))
     across = reading.across(template.dn, template.levels_dn, region)
     sums = sum_up(across, reading.lines, short.dn, starts(region), light, usable, variances, gain, limit)
     return *sums, int(np.count_nonzero(usable))

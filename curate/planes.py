@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.compiled import towers
+from sidcap.curate.compiled import keep_what_stands_out, split, towers
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
 
@@ -54,28 +54,33 @@ def bayer_planes(
     ``pattern`` (4, h, w) is subtracted, as `dark_pattern` has it; what ``mask`` (H, W) names is replaced by its
     neighbours, as are hot pixels that nobody named.
     """
-    mosaic = frame.mosaic if isinstance(frame, RawFrame) else frame
+    mosaic, black, limits = _levels(frame)
     height, width = (side // 2 for side in mosaic.shape)
-    dn = np.empty((4, height, width), np.float32)
-    usable = np.ones((height, width), np.bool_)
+    dn, usable = np.empty((4, height, width), np.float32), np.empty((height, width), np.bool_)
+    split(mosaic, black, limits, np.empty((0, 0, 0), np.float32) if pattern is None else pattern, dn, usable)
+    if not (isinstance(frame, RawFrame) or usable.all()):
+        _fill_unknown(dn)
     known_y, known_x = _places(np.zeros((0, 0), np.bool_) if mask is None else mask[: 2 * height, : 2 * width])
     for index, plane in enumerate(dn):
-        sites = _sites(index, height, width)
-        photosites = mosaic[sites]
-        if isinstance(frame, RawFrame):
-            black = frame.black.per_plane_dn[index]
-            np.subtract(photosites, np.float32(black), out=plane, dtype=np.float32)
-            usable &= plane < CLIPPED * (frame.white.dn - black)
-        else:
-            finite = np.isfinite(photosites)
-            plane[:] = np.where(finite, photosites, photosites.max(where=finite, initial=0))
-            usable &= finite
-        if pattern is not None:
-            plane -= pattern[index]
         here = (known_y % 2 == index // 2) & (known_x % 2 == index % 2)
         _replace(plane, known_y[here] // 2, known_x[here] // 2)
         _replace_hot_pixels(plane, noise)
     return BayerPlanes(dn, usable)
+
+
+def _levels(frame: RawFrame | Mosaic) -> tuple[NDArray[Any], Mosaic, Mosaic]:
+    """The mosaic, (4,) what of it is black, and (4,) how far above that photosites are clipped."""
+    if not isinstance(frame, RawFrame):
+        return np.ascontiguousarray(frame, np.float32), np.zeros(4, np.float32), np.full(4, np.inf, np.float32)
+    black = np.array(frame.black.per_plane_dn, np.float32)
+    return np.ascontiguousarray(frame.mosaic), black, np.float32(CLIPPED) * (np.float32(frame.white.dn) - black)
+
+
+def _fill_unknown(dn: Planes) -> None:
+    """Give photosites that are NaN or infinite the largest value of their plane, 0 where there is none."""
+    for plane in dn:
+        finite = np.isfinite(plane)
+        plane[~finite] = plane.max(where=finite, initial=0)
 
 
 def dark_pattern(dark: Mosaic) -> Planes:
@@ -84,13 +89,12 @@ def dark_pattern(dark: Mosaic) -> Planes:
     The rest is noise of the dark frame. Subtracted from both frames of a pair it would be a fixed pattern of its own.
     """
     height, width = (side // 2 for side in dark.shape)
-    pattern = np.empty((4, height, width), np.float32)
+    pattern, plane = np.empty((4, height, width), np.float32), np.empty((height, width), np.float32)
     for index, shading in enumerate(pattern):
-        plane = np.ascontiguousarray(dark[_sites(index, height, width)], np.float32)
+        np.copyto(plane, dark[_sites(index, height, width)])
         cv2.blur(plane, _DARK_SHADING, dst=shading)
-        beyond = cv2.absdiff(plane, shading)
-        spread = 1.4826 * float(np.median(beyond[::4, ::4]))
-        np.copyto(shading, plane, where=beyond > _STANDS_OUT * spread)
+        spread = 1.4826 * float(np.median(np.abs(plane[::4, ::4] - shading[::4, ::4])))
+        keep_what_stands_out(plane, np.float32(_STANDS_OUT * spread), shading)
     return pattern
 
 
@@ -115,8 +119,8 @@ def coarse_shifts(long: BayerPlanes, short: BayerPlanes, gain: float, noise: Noi
     glare = ceiling + _GLARE_SIGMA * float(np.sqrt(noise.variance_dn2(ceiling)))
     short_usable &= _mean(short_a, short_b) < glare
     weight = np.float32(1) / (noise.variance_dn2(expected) + QUANTISATION_DN2)
-    short_spectra = [_spectrum(_detail(image, short_usable) * weight) for image in (short_a, short_b)]
-    long_spectra = [_spectrum(_detail(image, long_usable)) for image in (long_b, long_a)]
+    short_spectra = [_spectrum(detail * weight) for detail in _details(short_usable, short_a, short_b)]
+    long_spectra = [_spectrum(detail) for detail in _details(long_usable, long_b, long_a)]
     products = [cv2.mulSpectrums(*spectra, 0, conjB=True) for spectra in zip(short_spectra, long_spectra, strict=True)]
     reach = SEARCH_PX // _BIN_PX
     lags = np.arange(-reach - 1, reach + 2)
@@ -190,16 +194,20 @@ def _binned(plane: Mosaic) -> Mosaic:
     return np.asarray(half, np.float32)
 
 
-def _detail(image: Mosaic, usable: NDArray[np.bool_]) -> Mosaic:
-    """The image without shading, row pattern and column pattern; 0 where it is not usable."""
+def _details(usable: NDArray[np.bool_], *images: Mosaic) -> list[Mosaic]:
+    """The images without shading, row pattern and column pattern; 0 where they are not usable."""
     known = usable.astype(np.float32)
-    detail = image * known
-    detail -= cv2.blur(detail, _SHADING) / np.maximum(cv2.blur(known, _SHADING), 1e-3)
-    detail *= known
-    detail -= detail.mean(0)
-    detail -= detail.mean(1, keepdims=True)
-    detail *= known
-    return detail
+    share = np.maximum(cv2.blur(known, _SHADING), 1e-3)
+    details = []
+    for image in images:
+        detail = image * known
+        detail -= cv2.blur(detail, _SHADING) / share
+        detail *= known
+        detail -= detail.mean(0)
+        detail -= detail.mean(1, keepdims=True)
+        detail *= known
+        details.append(detail)
+    return details
 
 
 def _spectrum(image: Mosaic) -> Mosaic:

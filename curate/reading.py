@@ -26,10 +26,10 @@ Kernels = tuple[Matrix, Matrix]
 HALF_BAND = np.array([-1, 4, 10, 4, -1]) / 16
 """Passes three quarters at half of the mosaic's Nyquist frequency, and nothing of the alternation of its colours."""
 
-REACH_PX = 10
+REACH_PX = 9
 """Sensor pixels around a place within which everything that is read lies."""
 
-WIDE_PX = 1.3
+WIDE_PX = 1.1
 """Standard deviation of the Gaussian through which the quiet instruments look: wide enough to quieten a long that is
 noisy itself, and narrow enough to show where its edges lie."""
 
