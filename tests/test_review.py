@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +25,16 @@ from sidcap.curate.review.pictures import Histogram, HistogramOf, Picture, Size,
 from sidcap.data_manifest.errors import StaleError, UsageError
 from sidcap.data_manifest.schema import Scene
 from sidcap.data_manifest.store import Store
+
+
+def test_looking_waits_for_no_compiler_and_the_names_of_the_package_are_there_all_the_same() -> None:
+    code = (
+        "import sys, sidcap.curate.review, sidcap.curate.workers; assert 'numba' not in sys.modules\n"
+        "import sidcap.curate as curate; assert all(getattr(curate, name) for name in curate.__all__)\n"
+        "try: curate.nothing\n"
+        "except AttributeError: print('fine')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "fine\n"
 
 
 @pytest.fixture(scope="module")
