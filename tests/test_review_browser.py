@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -123,6 +123,24 @@ def test_from_the_grid_to_a_decision_on_disk_and_back(store: Store, reviews: Rev
     page.reload()
     ready(page)
     expect(page.locator("#history tr")).to_have_count(2)
+
+
+def test_the_first_pictures_wait_for_no_script(reviews: Reviews, chrome: Browser) -> None:
+    address = reviews.serve()
+    page = reviews.open(address)
+    expect(page.locator(".card img:visible")).to_have_count(3, timeout=60_000)
+    with closing(chrome.new_context(java_script_enabled=False)) as plain:
+        bare = plain.new_page()
+        bare.goto(address)
+        expect(bare.locator(".card .name")).to_have_text(["00001", "00002", "10001"])
+        pictures = bare.locator(".card img:visible")
+        expect(pictures).to_have_count(3)
+        assert pictures.first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 192
+        bare.goto(f"{address.partition('?')[0]}?split=test")
+        expect(bare.locator(".card")).to_have_count(0)
+    page.goto(f"{address.partition('?')[0]}?split=test")
+    expect(page.locator(".card .name")).to_have_text(["10001"])
+    expect(page.locator("#count")).to_have_text("1 of 3 scenes")
 
 
 def test_in_their_own_words_and_by_buttons(store: Store, reviews: Reviews) -> None:

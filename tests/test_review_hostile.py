@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +59,13 @@ class Site:
             return answer, answer.read()
         finally:
             connection.close()
+
+    @property
+    def static(self) -> str:
+        """Where scripts and style sheets are."""
+        found = re.search(rb'"(/static/[^/"]+)/', self.ask("/")[1])
+        assert found is not None
+        return found[1].decode()
 
     def raw(self, request: bytes) -> bytes:
         """Send bytes as they are; gives what comes back until the connection is closed."""
@@ -124,14 +132,24 @@ def test_the_token_is_taken_once_and_then_the_cookie_is_enough(site: Site) -> No
     assert page.getheader("Cache-Control") == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("grid.js", "text/javascript"), ("review.css", "text/css"), ("icon.svg", "image/svg+xml")]
+)
+def test_scripts_and_styles_are_kept_by_the_browser_until_they_are_others(site: Site, name: str, kind: str) -> None:
+    answer, content = site.ask(f"{site.static}/{name}")
+    assert (answer.status, answer.getheader("Content-Type", "").partition(";")[0]) == (200, kind)
+    assert answer.getheader("Cache-Control") == "private, max-age=31536000, immutable"
+    assert content
+    assert answer.getheader("X-Content-Type-Options") == "nosniff"
+
+
 PAGES = (
     "/",
     "/scenes/1",
     "/scenes/1/pairs/0/panel",
     "/scenes/1/pairs/0/long-stage.jpg",
     "/api/changes",
-    "/static/grid.js",
-    "/look/sidcap.css",
+    "/static/0123456789abcdef/grid.js",
     "/nothing/here",
 )
 
@@ -208,20 +226,24 @@ def test_a_change_needs_the_origin_of_its_page(site: Site) -> None:
     "path",
     [
         "/../secret.txt",
-        "/static/../app.py",
-        "/static/../../../../../../etc/passwd",
-        "/static/%2e%2e/app.py",
-        "/static/%2e%2e%2f%2e%2e%2fsecret.txt",
-        "/static/..%2fapp.py",
-        "/static/..%5capp.py",
-        "/static/%252e%252e/app.py",
-        "/static/%c0%ae%c0%ae/app.py",
-        "/static/....//app.py",
-        "/static//etc/passwd",
-        "/static/%2fetc%2fpasswd",
-        "/static/C:%5cWindows%5cwin.ini",
-        "/static/grid.js%00.txt",
-        "/static/\\..\\app.py",
+        "{static}/../app.py",
+        "{static}/nothing.js",
+        "{static}/",
+        "/static/grid.js",
+        "/static/0123456789abcdef/grid.js",
+        "{static}/../../../../../../etc/passwd",
+        "{static}/%2e%2e/app.py",
+        "{static}/%2e%2e%2f%2e%2e%2fsecret.txt",
+        "{static}/..%2fapp.py",
+        "{static}/..%5capp.py",
+        "{static}/%252e%252e/app.py",
+        "{static}/%c0%ae%c0%ae/app.py",
+        "{static}/....//app.py",
+        "{static}//etc/passwd",
+        "{static}/%2fetc%2fpasswd",
+        "{static}/C:%5cWindows%5cwin.ini",
+        "{static}/grid.js%00.txt",
+        "{static}/\\..\\app.py",
         "/thumbnails/../cards.json.jpg",
         "/thumbnails/%2e%2e%2fcards.json%00.jpg",
         "/thumbnails/..%2f..%2f..%2fnotes.txt.jpg",
@@ -248,7 +270,7 @@ def test_a_change_needs_the_origin_of_its_page(site: Site) -> None:
     ],
 )
 def test_a_path_that_is_none_of_the_pages_gives_nothing_away(site: Site, path: str) -> None:
-    answer, content = site.ask(path.encode().decode("latin-1"))
+    answer, content = site.ask(path.replace("{static}", site.static).encode().decode("latin-1"))
     assert answer.status in (400, 404)
     assert SECRET.encode() not in content
     assert str(site.store.root.parent).encode() not in content.replace(str(site.store.root).encode(), b"")

@@ -30,7 +30,7 @@ function itemOf(id) {
 }
 
 function newItem(id) {
-  const item = template.cloneNode(true);
+  const item = document.getElementById(`scene-${id}`) ?? template.cloneNode(true); // the page brings the first ones along
   item.id = `scene-${id}`;
   item.dataset.scene = id;
   item.querySelector("a").href = `/scenes/${id}`;
@@ -303,7 +303,7 @@ listenTo({
   "/": () => control.words.focus(),
 });
 
-follow((news) => {
+function heard(news) {
   const first = scenes.size === 0;
   news.scenes.forEach(take);
   for (const id of news.gone) scenes.delete(id);
@@ -316,4 +316,7 @@ follow((news) => {
     settled = true; // where somebody comes back from a scene, that scene is seen
     reveal(current);
   }
-});
+}
+
+heard({ ...JSON.parse(document.getElementById("first").textContent), gone: [], more: true }); // what the page brought along
+follow(heard);
