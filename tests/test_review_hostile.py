@@ -89,6 +89,11 @@ class Site:
         }
         return json.dumps(asked | changes).encode()
 
+    def moving(self, **changes: object) -> bytes:
+        """A move of scene 1 to another split that would be made, but for ``changes``."""
+        asked: dict[str, object] = {"revision": revision(self.store.scene(1)), "split": "test"}
+        return json.dumps(asked | changes).encode()
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -210,10 +215,12 @@ def test_a_token_lets_nobody_change_anything_at_once(site: Site) -> None:
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/api/scenes/1/judgement")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("POST", "/api/scenes/1/judgement"), ("POST", "/api/scenes/1/split")]
+)
 def test_a_request_from_elsewhere_is_refused(site: Site, method: str, path: str, headers: dict[str, str]) -> None:
     sent = {name: value.format(port=site.port) for name, value in headers.items()}
-    body = site.accepting() if method == "POST" else None
+    body = None if method == "GET" else site.moving() if path.endswith("split") else site.accepting()
     assert site.ask(path, method, headers=sent, body=body)[0].status == 403
 
 
@@ -284,14 +291,16 @@ def test_a_frame_that_is_a_link_out_of_the_dataset_is_not_read(site: Site, name:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "CONNECT", "get", "JUDGE"])
-@pytest.mark.parametrize("path", ["/", "/api/scenes/1/judgement"])
+@pytest.mark.parametrize("path", ["/", "/api/scenes/1/judgement", "/api/scenes/1/split"])
 def test_another_method_does_nothing(site: Site, method: str, path: str) -> None:
     answer, _ = site.ask(path, method, body=site.accepting())
     assert answer.status in (400, 403, 404, 405)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("path", ["/api/scenes/1/judgement", "/api/scenes/1/annotation", "/api/undo"])
+@pytest.mark.parametrize(
+    "path", ["/api/scenes/1/judgement", "/api/scenes/1/annotation", "/api/scenes/1/split", "/api/undo"]
+)
 def test_reading_changes_nothing(site: Site, method: str, path: str) -> None:
     override = {"X-HTTP-Method-Override": "POST", "Content-Type": "application/json"}
     assert site.ask(path, method, headers=override, body=site.accepting())[0].status == 405
@@ -311,8 +320,9 @@ def test_reading_changes_nothing(site: Site, method: str, path: str) -> None:
         b"revision=1&choice=accepted",
     ],
 )
-def test_what_is_no_decision_is_refused(site: Site, body: bytes) -> None:
-    assert site.ask("/api/scenes/1/judgement", "POST", body=body)[0].status == 400
+@pytest.mark.parametrize("path", ["/api/scenes/1/judgement", "/api/scenes/1/split", "/api/undo"])
+def test_what_is_no_decision_is_refused(site: Site, path: str, body: bytes) -> None:
+    assert site.ask(path, "POST", body=body)[0].status == 400
 
 
 @pytest.mark.parametrize(
@@ -346,6 +356,59 @@ def test_a_decision_about_what_is_not_there_is_refused(site: Site) -> None:
 def test_a_stale_decision_is_refused(site: Site) -> None:
     refused, words = site.ask("/api/scenes/1/judgement", "POST", body=site.accepting(revision="0" * 16))
     assert (refused.status, words) == (409, b"scene 00001 was changed since you saw it: look again, then decide")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"split": "all"},
+        {"split": ""},
+        {"split": None},
+        {"split": ["test"]},
+        {"split": "../test"},
+        {"split": 1},
+        {"number": 10007},
+        {"by": "somebody else"},
+        {"revision": None},
+    ],
+)
+def test_a_move_of_another_form_is_refused(site: Site, changes: dict[str, object]) -> None:
+    assert site.ask("/api/scenes/1/split", "POST", body=site.moving(**changes))[0].status == 400
+
+
+def test_a_move_of_what_is_not_there_or_was_changed_or_needs_none_is_refused(site: Site) -> None:
+    for number in ("7", "0", "30000", "9" * 400):
+        assert site.ask(f"/api/scenes/{number}/split", "POST", body=site.moving())[0].status == 404
+    stale, words = site.ask("/api/scenes/1/split", "POST", body=site.moving(revision="0" * 16))
+    assert (stale.status, words) == (409, b"scene 00001 was changed since you saw it: look again, then decide")
+    in_vain, words = site.ask("/api/scenes/1/split", "POST", body=site.moving(split="train"))
+    assert (in_vain.status, words) == (404, b"scene 00001 is in train already")
+
+
+def test_nothing_moves_while_a_session_shoots(site: Site) -> None:
+    with site.store.claimed():
+        refused, words = site.ask("/api/scenes/1/split", "POST", body=site.moving())
+    assert refused.status == 422
+    assert b"another sidcap is shooting into" in words
+
+
+@pytest.mark.parametrize(
+    ("scene", "moved", "status"),
+    [
+        (1, {"old": 10007, "content": "0" * 16}, 409),
+        (7, {"old": 10007, "content": "0" * 16}, 409),
+        (1, {"old": 10000, "content": "0" * 16}, 422),
+        (1, {"old": 0, "content": "0" * 16}, 400),
+        (1, {"old": 30001, "content": "0" * 16}, 400),
+        (1, {"old": 10007}, 400),
+        (1, {"old": 10007, "content": "0" * 16, "path": "/etc"}, 400),
+    ],
+)
+def test_a_move_that_was_never_made_is_not_undone(
+    site: Site, scene: int, moved: dict[str, object], status: int
+) -> None:
+    body = json.dumps({"scene": scene, "moved": moved}).encode()
+    assert site.ask("/api/undo", "POST", body=body)[0].status == status
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])

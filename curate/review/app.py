@@ -27,15 +27,17 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
-from sidcap.curate.review import acts, drawings, facts
+from sidcap.curate.review import acts, drawings, facts, moves
 from sidcap.curate.review.acts import MAX_SCENE, Annotation, Judgement, Undoable
 from sidcap.curate.review.cards import Card, Cards, card_of, label_of, shot_with
 from sidcap.curate.review.darkroom import Darkroom
+from sidcap.curate.review.moves import Moving, Told
 from sidcap.curate.review.pictures import Histogram, HistogramOf, Picture, Size, thumbnail_of
 from sidcap.data_manifest.errors import SidcapError, StaleError, UsageError
 from sidcap.data_manifest.pages import STYLESHEET
 from sidcap.data_manifest.schema import Pair, Record, Scene
 from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.words import Split
 
 R = TypeVar("R", bound=Record)
 
@@ -68,17 +70,21 @@ REASONS: dict[str, tuple[str, ...]] = {
 """Reasons that one key gives; any other can be typed."""
 
 
-def application(store: Store, who: str, executor: Executor) -> Starlette:
-    """The application for one dataset and one person; pictures are made on ``executor``."""
-    return Review(store, who, executor).app
+def application(store: Store, who: str, executor: Executor, on_moved: Told = lambda _: None) -> Starlette:
+    """The application for one dataset and one person; pictures are made on ``executor``.
+
+    ``on_moved`` is told of scenes that were put into another split.
+    """
+    return Review(store, who, executor, on_moved).app
 
 
 class Review:
     """What the pages share: the dataset, its cards, and the place where pictures are made."""
 
-    def __init__(self, store: Store, who: str, executor: Executor) -> None:
+    def __init__(self, store: Store, who: str, executor: Executor, on_moved: Told) -> None:
         self._store = store
         self._who = who
+        self._on_moved = on_moved
         self._name = store.dataset().name
         self._cards = Cards(store)
         self._darkroom = Darkroom(store, executor)
@@ -101,6 +107,7 @@ class Review:
                 Route("/api/scenes/{scene:int}/pairs", self._pairs),
                 Route("/api/scenes/{scene:int}/judgement", self._judge, methods=["POST"]),
                 Route("/api/scenes/{scene:int}/annotation", self._annotate, methods=["POST"]),
+                Route("/api/scenes/{scene:int}/split", self._move, methods=["POST"]),
                 Route("/api/undo", self._undo, methods=["POST"]),
                 Route("/static/{version}/{name}", self._static_file),
             ],
@@ -149,6 +156,7 @@ class Review:
             "dataset": self._name,
             "who": self._who,
             "reasons": REASONS,
+            "splits": list(Split),
             "static": f"/static/{self._version}",
         }
         return self._templates.TemplateResponse(request, name, shared | context)
@@ -243,8 +251,26 @@ class Review:
         asked = await _asked(request, Annotation)
         return await self._acted(_number(request), partial(acts.annotate, request=asked))
 
+    async def _move(self, request: Request) -> Response:
+        asked, number = await _asked(request, Moving), _number(request)
+        scene, undo = await run_in_threadpool(moves.move, self._store, number, asked, self._on_moved)
+        return self._told_of_move(number, scene, undo)
+
+    def _told_of_move(self, old: int, scene: Scene, undo: Undoable | None) -> Response:
+        """The scene's card, the number that it has no more, and how to undo it."""
+        return JSONResponse(
+            {
+                "scene": self._shown(card_of(scene)),
+                "gone": old,
+                "undo": None if undo is None else undo.model_dump(mode="json"),
+            }
+        )
+
     async def _undo(self, request: Request) -> Response:
         act = await _asked(request, Undoable)
+        if act.moved is not None:
+            scene = await run_in_threadpool(moves.move_back, self._store, act, act.moved, self._on_moved)
+            return self._told_of_move(act.scene, scene, None)
 
         def undone(scene: Scene, *, by: str, now: datetime) -> tuple[Scene, None]:
             return acts.undo(scene, act, by, now), None
