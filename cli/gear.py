@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sidcap.cli.bracket_screen import BracketScreen
 from sidcap.cli.connection import simulated_camera
+from sidcap.cli.options import dataset_suffix
 from sidcap.cli.screen import console, warn
 from sidcap.cli.simulate_camera import Sensor
 
@@ -37,6 +39,18 @@ class Gear:
     events: Path | None = None
     on_frame: str | None = None
     on_scene: str | None = None
+
+    @property
+    def resume(self) -> str:
+        """The command that completes what was interrupted: the same camera, the same dataset."""
+        options = {
+            "--camera": self.camera,
+            "--sensor": None if self.sensor is Sensor.FULL else self.sensor.value,
+            "--light": f"{self.light_ev:g}" if self.light_ev else None,
+            "--time-scale": None if self.time_scale == 1 else f"{self.time_scale:g}",
+        }
+        given = "".join(f" {name} {shlex.quote(value)}" for name, value in options.items() if value is not None)
+        return f"sidcap shoot --resume{given}{dataset_suffix(self.dataset)}"
 
     @contextmanager
     def connected(self) -> Iterator[tuple[Tether, Compose]]:
@@ -100,6 +114,22 @@ class Gear:
             diligence = Diligence(retries=self.retries, read_twice=self.read_twice)
             clock = Clock(self.time_scale)
             yield stack.enter_context(Session(tether, store, clock, inspector, watch, diligence))
+
+
+@contextmanager
+def told_how_to_go_on(dataset: Path, resume: str, known: Collection[int]) -> Iterator[None]:
+    """Whatever ends the block early: say which scenes ``resume`` completes, but for those that are ``known``."""
+    from sidcap.capture.bracket import unfinished
+    from sidcap.capture.journal import Journal
+    from sidcap.data_manifest.store import Store
+
+    try:
+        yield
+    except BaseException:
+        for scene_id, bracket in unfinished(Journal(Store(dataset).journal_path).events()).items():
+            if scene_id not in known:
+                warn(f"scene {scene_id:05d} is incomplete, {bracket.progress}; it goes on with: {resume}")
+        raise
 
 
 def set_clock(tether: Tether, dataset: Path) -> None:

@@ -22,12 +22,12 @@ from sidcap.cli.connection import (
     TimeScaleOption,
     simulated_camera,
 )
-from sidcap.cli.gear import Gear
+from sidcap.cli.gear import Gear, told_how_to_go_on
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption
 from sidcap.cli.order import Book, Destination, Wish, must_be_finite, parse_long, parse_ratios
 from sidcap.cli.screen import console, ended_like_ctrl_c, warn, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
-from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.errors import StoppedError, UsageError
 from sidcap.data_manifest.words import Release, Split
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def live(
 ) -> None:
     """Look through the camera in the browser: frame, focus, and shoot the scene.
 
-    The picture is as bright as the long will be. Ctrl-C ends it and puts the camera back.
+    The picture is as bright as the long will be. Ctrl-C ends it and puts the
+    camera back; exit code 130 where that left a scene incomplete.
 
     [bold]Frame, focus, shoot[/]
     sidcap live --iso 12600 --ratios 100,250,300
@@ -107,10 +108,11 @@ def live(
         from sidcap.data_manifest.pages.serving import serve
         from sidcap.data_manifest.store import Store
 
+        resume = gear.resume  # with the camera as it was named
         if simulated is not None:  # it serves pictures and brackets alike
             gear = replace(gear, camera=simulated.port_string)
         tether = Tether(gear.camera, Journal(Store(dataset).journal_path))
-        shooting = None if wish is None else _Shooting(wish, split, gear)
+        shooting = None if wish is None else _Shooting(wish, split, gear, resume)
         view = LiveView(tether, shooting, pause_after_s=pause_after)
         view.open()
         with _running(view):
@@ -118,6 +120,8 @@ def live(
             serve(app, port=port, on_ready=lambda address: _ready(address, browser=browser))
         for name, value in view.left_changed.items():
             warn(f"{name} was {value} and could not be put back: set it on the camera itself")
+        if view.cut_short:
+            raise typer.Exit(StoppedError.exit_code)
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class _Shooting:
     wish: Wish
     split: Split
     gear: Gear
+    resume: str
 
     def plan(self, tether: Tether) -> BracketPlan:
         return self.wish.plan(tether.body)
@@ -136,7 +141,11 @@ class _Shooting:
         from sidcap.cli.evening import Evening, LongFinder
 
         screen, book = BracketScreen(), Book.at(self.gear.dataset, must_exist=False)
-        with self.gear.connected() as (tether, _), self.gear.session(tether, None, screen, watch) as session:
+        with (
+            told_how_to_go_on(self.gear.dataset, self.resume, book.interrupted),
+            self.gear.connected() as (tether, _),
+            self.gear.session(tether, None, screen, watch) as session,
+        ):
             plan, number = self.wish.plan(tether.body), book.number(None, split)
             evening = Evening(session, screen, book.tally, Destination(split))
             if self.wish.long_s is None:
@@ -173,7 +182,7 @@ def _running(view: LiveView) -> Iterator[None]:
     finally:
         view.stop()
         if view.is_shooting:
-            console.print("ending the bracket: an exposure that runs is waited for")
+            console.print("ending the bracket: the frame that is being exposed is brought home")
         thread.join()
     if failures:
         raise failures[0]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import getpass
 import threading
 import webbrowser
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption
+from sidcap.cli.renumbering import note_renumbering
 from sidcap.cli.screen import console
 from sidcap.data_manifest.errors import UsageError
 
@@ -26,7 +28,8 @@ def review(
 
     The page is for this machine only, and only for who knows the address: it
     carries a random token. What is decided, starred, noted and tagged is in the
-    scene files at once, with who, when and why. Ctrl-C ends it.
+    scene files at once, with who, when and why. A scene can be put into another
+    split, too. Ctrl-C ends it.
 
     [bold]In this machine's browser[/]
     sidcap review
@@ -51,4 +54,5 @@ def review(
 
     store = Store.open(dataset)
     with processes(min(cores(), 4)) as workers:
-        serve(application(store, name, workers), port=port, on_ready=ready)
+        app = application(store, name, workers, partial(note_renumbering, store, by=name))
+        serve(app, port=port, on_ready=ready)

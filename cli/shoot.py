@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +15,7 @@ from sidcap.cli.completion import isos
 from sidcap.cli.completion import scenes as scenes_there
 from sidcap.cli.connection import LOOPBACK, SIMULATED, LightOption, SensorOption, TimeScaleOption
 from sidcap.cli.evening import Evening, LongFinder, ask_split, offer
-from sidcap.cli.gear import Gear, set_clock
+from sidcap.cli.gear import Gear, set_clock, told_how_to_go_on
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix, seconds_of
 from sidcap.cli.order import Book, Destination, Order, Outlook, Pace, Wish, must_be_finite, parse_long, parse_ratios
 from sidcap.cli.screen import NOT_USABLE, console, ended_like_ctrl_c, print_json, warn, without_c_chatter
@@ -253,7 +251,7 @@ def shoot(
             print_json({"scenes": []})
         return
     try:
-        agenda = _agenda(order, book)
+        agenda = _agenda(order, book, gear.resume)
     except EOFError:  # nobody answers, so nobody wants anything
         console.print("nothing was shot")
         if json:
@@ -274,11 +272,11 @@ class _Agenda:
     """Or then many."""
 
 
-def _agenda(order: Order, book: Book) -> _Agenda:
+def _agenda(order: Order, book: Book, resume: str) -> _Agenda:
     """EOFError where somebody has to be asked and does not answer, or quits."""
     if order.is_resumption:
         return _Agenda(book.to_resume(order.number))
-    again = [] if order.dry_run else _accepted(book, order.pace)
+    again = [] if order.dry_run else _accepted(book, order.pace, resume)
     if again or order.pace.is_many:
         return _Agenda(again, is_many=order.pace.is_many)
     split = order.destination.known(book.tally)
@@ -287,14 +285,14 @@ def _agenda(order: Order, book: Book) -> _Agenda:
     return _Agenda([], (book.number(order.number, split), split))
 
 
-def _accepted(book: Book, pace: Pace) -> list[Bracket]:
+def _accepted(book: Book, pace: Pace, resume: str) -> list[Bracket]:
     """Interrupted brackets that are completed first, or instead of the one new scene. EOFError for: quit."""
     brackets = list(book.interrupted.values())
     if not brackets:
         return []
     if pace.is_unattended or not (pace.stops or sys.stdin.isatty()):
         names = ", ".join(f"{bracket.scene_id:05d}" for bracket in brackets)
-        warn(f"interrupted: {names}; complete with: sidcap shoot --resume{dataset_suffix(book.dataset)}")
+        warn(f"interrupted: {names}; complete with: {resume}")
         return []
     do = "completes it first" if pace.stops else "completes it instead of a new one"
     return brackets if offer(brackets, f"Enter {do} · n leaves it · q quits >") else []
@@ -314,7 +312,8 @@ def _carry_out(order: Order, agenda: _Agenda, book: Book, gear: Gear, *, json: b
             if order.dry_run:
                 _end_dry_run(tether.body, outlook, gear.dataset, json)
                 return
-        with _told_how_to_go_on(book, agenda), gear.session(tether, log, screen) as session:
+        known = book.interrupted.keys() - {bracket.scene_id for bracket in agenda.again}  # these were named before
+        with told_how_to_go_on(gear.dataset, gear.resume, known), gear.session(tether, log, screen) as session:
             if order.set_clock:
                 set_clock(tether, gear.dataset)
             finder = None if order.wish is None or order.wish.long_s is not None else LongFinder(session, order.wish)
@@ -426,21 +425,3 @@ def _end(evening: Evening, *, as_list: bool, json: bool) -> None:
         print_json(scenes[0])
     if evening.screen.unusable:
         raise typer.Exit(NOT_USABLE)
-
-
-@contextmanager
-def _told_how_to_go_on(book: Book, agenda: _Agenda) -> Iterator[None]:
-    """Whatever ends the session early: say which scenes can be resumed. What was told before is not told again."""
-    from sidcap.capture.bracket import unfinished
-    from sidcap.capture.journal import Journal
-    from sidcap.data_manifest.store import Store
-
-    told = book.interrupted.keys() - {bracket.scene_id for bracket in agenda.again}
-    try:
-        yield
-    except BaseException:
-        for scene_id, bracket in unfinished(Journal(Store(book.dataset).journal_path).events()).items():
-            if scene_id not in told:
-                go_on = f"sidcap shoot --resume{dataset_suffix(book.dataset)}"
-                warn(f"scene {scene_id:05d} has {bracket.progress}; it goes on with: {go_on}")
-        raise

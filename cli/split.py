@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
+from sidcap.cli.renumbering import note_renumbering
 from sidcap.cli.screen import console, counted, ended_like_ctrl_c, print_json, progress, warn, without_c_chatter
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.words import Split
@@ -50,7 +51,7 @@ def split(
     from sidcap.data_manifest.renumber import finish_renumbering, planned, renumber
     from sidcap.data_manifest.store import Store
 
-    finished = finish_renumbering(dataset, lambda plan: _journal(Store(dataset), plan))
+    finished = finish_renumbering(dataset, lambda plan: note_renumbering(Store(dataset), plan))
     if finished is not None:
         _tell_finished(finished, json=json)
         return
@@ -64,7 +65,7 @@ def split(
         )
     groups = clusters((scene.id for scene in scenes), alike)
     wanted = dealt(scenes, groups, quota, seed)
-    plan = planned(store, wanted) if dry_run else renumber(store, wanted, lambda done: _journal(store, done))
+    plan = planned(store, wanted) if dry_run else renumber(store, wanted, lambda done: note_renumbering(store, done))
     _show(scenes, wanted, groups)
     verb = "would move" if dry_run else "moved"
     console.print(f"{counted(len(plan.moves), 'scene')} {verb}" + ("" if plan.moves else ": all are where they belong"))
@@ -93,14 +94,6 @@ def _movable(store: Store) -> list[Scene]:
     if not complete:
         raise UsageError(f"{store.root} has no scene to deal out: shoot some first")
     return complete
-
-
-def _journal(store: Store, plan: Plan) -> None:
-    """Write down which scene got which number; not where nothing was shot, for a journal says that something was."""
-    from sidcap.capture.journal import Journal
-
-    if store.journal_path.exists():
-        Journal(store.journal_path).record("renumbered", moves=[move.model_dump() for move in plan.moves])
 
 
 def _tell_finished(plan: Plan, *, json: bool) -> None:

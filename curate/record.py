@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, is_dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 from pydantic import JsonValue
 
-from sidcap.curate.registration import Registration
 from sidcap.data_manifest.errors import ManifestError
 from sidcap.data_manifest.schema import Pair
+
+if TYPE_CHECKING:
+    from sidcap.curate.registration import Registration
 
 
 def as_record(found: Registration) -> dict[str, JsonValue]:
@@ -24,6 +26,8 @@ def registration_of(pair: Pair) -> Registration | None:
     """What was recorded of a pair by `as_record`; None where nothing is. ManifestError where it cannot be read."""
     if pair.alignment is None or pair.alignment.registration is None:
         return None
+    from sidcap.curate.registration import Registration  # late: it brings a compiler along
+
     try:
         found: Registration = _restored(Registration, pair.alignment.registration)
     except (LookupError, TypeError, ValueError) as error:

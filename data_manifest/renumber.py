@@ -35,30 +35,38 @@ class Plan(Record):
     moves: tuple[Move, ...]
 
 
-def planned(store: Store, wanted: Mapping[int, Split]) -> Plan:
+def planned(store: Store, wanted: Mapping[int, Split], wished: Mapping[int, int] | None = None) -> Plan:
     """The moves that put each of these scenes into its split; those that are there already stay.
 
-    A scene keeps its last four digits where they are free. A number is free where no scene, no file and no
-    interrupted bracket has it. UsageError where a split has no number left.
+    A scene keeps its last four digits where they are free, or gets the number that is ``wished`` for it. A number is
+    free where no scene, no file and no interrupted bracket has it. UsageError where a split has no number left.
     """
     taken = _taken(store)
     moves = []
     for old, split in sorted(wanted.items()):
         if split_of(old) != split:
-            new = _free_number(old, split, taken)
+            new = _free_number((wished or {}).get(old, old), split, taken)
             taken.add(new)
             moves.append(Move(old=old, new=new))
     return Plan(moves=tuple(moves))
 
 
-def renumber(store: Store, wanted: Mapping[int, Split], on_done: Callable[[Plan], None]) -> Plan:
-    """Put each of these scenes into its split; gives what was moved.
+def renumber(
+    store: Store,
+    wanted: Mapping[int, Split],
+    on_done: Callable[[Plan], None],
+    *,
+    ready: Callable[[], None] = lambda: None,
+    wished: Mapping[int, int] | None = None,
+) -> Plan:
+    """Put each of these scenes into its split; gives what was moved. ``wished`` as in `planned`.
 
-    ``on_done`` is called when all has moved and before the plan goes; a second time where the program was killed
-    between the two.
+    ``ready`` is called when nobody else can change the dataset any more: where it raises, nothing moves. ``on_done`` is
+    called when all has moved and before the plan goes; a second time where the program was killed between the two.
     """
     with store.claimed(), store.locked():
-        plan = planned(store, wanted)
+        ready()
+        plan = planned(store, wanted, wished)
         if plan.moves:
             write_atomic(store.root / RENUMBERING, to_json(plan))
             _carry_out(store, plan, on_done)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 from browsers import Browser, Page, chromium, needs_chromium
@@ -149,8 +151,36 @@ def test_a_bracket_that_is_stopped_says_how_it_goes_on_and_live_view_comes_back(
         wait_until(page, "status.bracket !== null && status.bracket.shots[0].doing === 'exposing'")
         page.get_by_role("button", name="Stop the bracket").click()
         wait_until(page, "status.phase === 'live' && status.bracket?.outcome === 'stopped'")
-        assert "--resume" in page.locator("#bracket-text").inner_text()
+        said = page.locator("#bracket-text").inner_text()
+        assert f"it goes on with: sidcap shoot --resume --camera {camera.port_string} --time-scale {TIME_SCALE}" in said
     assert not Store.open(live.dataset).scene(1).complete
+
+
+def test_ctrl_c_in_a_bracket_brings_the_frame_home_and_says_how_the_scene_is_completed(
+    chrome: Browser, tmp_path: Path
+) -> None:
+    options = ("--iso", "12600", "--ratios", "30", "--camera", "simulated", "--sensor", "small", "--time-scale", "4")
+    with live_process(tmp_path, *options) as live, opened(chrome, live.address) as page:
+        wait_until(page, "status.phase === 'live'")
+        page.request.post(live.address.partition("?")[0] + "lens/mf", headers=origin(live))
+        wait_until(page, "status.phase === 'live' && status.shoot_refusal === ''")
+        page.keyboard.press("Space")
+        page.keyboard.press("Enter")
+        wait_until(page, "status.bracket !== null && status.bracket.shots[0].doing === 'exposing'")
+        page.goto("about:blank")
+        live.process.send_signal(signal.SIGINT)
+        _, said = live.process.communicate(timeout=60)
+    assert live.process.returncode == 130, said
+    go_on = "sidcap shoot --resume --camera simulated --sensor small --time-scale 4"
+    assert (
+        f"note: scene 00001 is incomplete, 1 of 3 frames; it goes on with: {go_on} --dataset {live.dataset}\n" in said
+    )
+    assert len(list(live.dataset.glob("long/*"))) == 1
+    assert "Traceback" not in said
+
+
+def origin(live: LiveProcess) -> dict[str, str]:
+    return {"Origin": live.address.partition("/?")[0]}
 
 
 def test_the_cable_comes_off_and_the_picture_comes_back_with_it(

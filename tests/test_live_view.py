@@ -36,6 +36,7 @@ class BracketOnFullDisk:
     """A bracket that cannot be shot."""
 
     split: Split = Split.TRAIN
+    resume: str = "sidcap shoot --resume"
 
     def plan(self, tether: Tether) -> BracketPlan:
         body = tether.body
@@ -181,6 +182,17 @@ def plan() -> BracketPlan:
 
 def event_of(plan: BracketPlan, kind: EventKind, index: int | None = None, text: str = "") -> Event:
     return Event(kind, 3, text, index, None if index is None else plan.shots[index])
+
+
+def test_frames_that_are_home_count_as_shot_before_they_are_compared(plan: BracketPlan) -> None:
+    progress = Progress.of(3, "train", plan)
+    for index in range(len(plan.shots)):
+        progress = progress.after(event_of(plan, EventKind.HOME, index), plan)
+        assert (progress.home, progress.done) == (index + 1, 0)
+    assert progress.left_s == 0
+    assert Status(bracket=progress).to_dict()["bracket"]["home"] == len(plan.shots)
+    assert progress.after(event_of(plan, EventKind.FRAME, 0), plan).done == 1
+    assert progress.after(event_of(plan, EventKind.SET, 1), plan).home == len(plan.shots) - 1, "it is shot again"
 
 
 def test_the_time_left_falls_and_every_frame_counts(plan: BracketPlan) -> None:

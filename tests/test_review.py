@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import records
+from exported_dataset import contents
 from hypothesis import given
 from hypothesis import strategies as st
 from reviewing import reviewable
@@ -19,10 +22,23 @@ from sidcap.curate.review import acts
 from sidcap.curate.review.acts import Annotation, Judgement
 from sidcap.curate.review.cards import Cards
 from sidcap.curate.review.drawings import SHIFT_BOX, drift_plots, field_drawing, histogram_drawing, shift_drawing
+from sidcap.curate.review.moves import Moving, move, move_back
 from sidcap.curate.review.pictures import Histogram, HistogramOf, Picture, Size, make_histogram, make_picture
-from sidcap.data_manifest.errors import StaleError, UsageError
-from sidcap.data_manifest.schema import Scene
+from sidcap.data_manifest.errors import ManifestError, StaleError, UsageError
+from sidcap.data_manifest.renumber import renumbered
+from sidcap.data_manifest.schema import ListRow, Scene
 from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.words import Split
+
+
+def test_looking_waits_for_no_compiler_and_the_names_of_the_package_are_there_all_the_same() -> None:
+    code = (
+        "import sys, sidcap.curate.review, sidcap.curate.workers; assert 'numba' not in sys.modules\n"
+        "import sidcap.curate as curate; assert all(getattr(curate, name) for name in curate.__all__)\n"
+        "try: curate.nothing\n"
+        "except AttributeError: print('fine')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "fine\n"
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +102,74 @@ def test_nothing_is_written_over_what_somebody_else_did() -> None:
         acts.undo(by_bert, act, "anna", records.MOMENT)
     with pytest.raises(UsageError, match="nothing to write"):
         acts.annotate(scene, Annotation(revision=seen), "anna", records.MOMENT)
+
+
+def movable(tmp_path: Path, *numbers: int) -> Store:
+    """Scenes with files, each of its own content."""
+    store = Store.create(tmp_path / "dataset")
+    for number in numbers:
+        scene = records.scene(number)
+        frames = tuple(frame.replace(sha256=f"{number:032d}{index:032d}") for index, frame in enumerate(scene.frames))
+        store.save_scene(scene.replace(frames=frames, note=f"it was {number}"))
+        for frame in frames:
+            path = store.path(frame.path)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(frame.path)
+    return store
+
+
+def kept(store: Store) -> dict[str, str]:
+    """Path -> checksum of all that is not there for the programs' sake."""
+    return {path: checksum for path, checksum in contents(store.root).items() if not path.startswith(".")}
+
+
+def test_a_scene_moves_to_another_split_and_back_with_all_that_was_said_of_it(tmp_path: Path) -> None:
+    store, told = movable(tmp_path, 1, 2, 10001), []
+    before = kept(store)
+    request = Moving(revision=acts.revision(store.scene(1)), split=Split.TEST)
+    scene, act = move(store, 1, request, told.append)
+    assert (scene.id, scene.split, scene.note) == (10002, Split.TEST, "it was 1"), "10001 was taken"
+    assert store.scene_ids() == [2, 10001, 10002]
+    assert store.path("long/10002_00_10s.CR2").read_text() == "long/00001_00_10s.CR2"
+    assert act.moved is not None
+    with pytest.raises(UsageError, match="no scene 00001"):
+        move(store, 1, request, told.append)
+
+    store.change_scene(10002, lambda scene: scene.replace(starred=True))
+    assert move_back(store, act, act.moved, told.append).starred, "what was said since stays"
+    store.change_scene(1, lambda scene: scene.replace(starred=False))
+    assert kept(store) == before, "under the number it had"
+    assert [[(one.old, one.new) for one in plan.moves] for plan in told] == [[(1, 10002)], [(10002, 1)]]
+
+
+def test_a_move_is_undone_only_where_it_is_the_last_word(tmp_path: Path) -> None:
+    store = movable(tmp_path, 1, 2)
+    _, act = move(store, 1, Moving(revision=acts.revision(store.scene(1)), split=Split.TEST), lambda _: None)
+    assert act.moved is not None
+    move(store, 10001, Moving(revision=acts.revision(store.scene(10001)), split=Split.VAL), lambda _: None)
+    with pytest.raises(StaleError, match="scene 10001 was moved again since"):
+        move_back(store, act, act.moved, lambda _: None)
+    store.save_scene(renumbered(store.scene(2), 10001))  # another scene has the number now
+    store.scene_path(2).unlink()
+    with pytest.raises(StaleError, match="scene 10001 was moved again since"):
+        move_back(store, act, act.moved, lambda _: None)
+    assert store.scene_ids() == [10001, 20001]
+
+
+def test_what_must_not_move_stays(tmp_path: Path) -> None:
+    store = movable(tmp_path, 1, 2)
+    store.change_scene(1, lambda scene: scene.replace(complete=False))
+    listed = store.scene(2).with_pairs(
+        lambda pair: pair.replace(listed=ListRow(row=1, folder="Sony", iso=100, f_number="8"))
+    )
+    store.save_scene(listed)
+    before = kept(store)
+    for number, why in ((1, "is incomplete and stays"), (2, "SID's lists")):
+        with pytest.raises(UsageError, match=why):
+            move(store, number, Moving(revision=acts.revision(store.scene(number)), split=Split.VAL), lambda _: None)
+    with store.claimed(), pytest.raises(ManifestError, match="another sidcap is shooting"):
+        move(store, 1, Moving(revision=acts.revision(store.scene(1)), split=Split.VAL), lambda _: None)
+    assert kept(store) == before
 
 
 def rendered(store: Store, tmp_path: Path, role: str, size: Size) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

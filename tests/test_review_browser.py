@@ -6,13 +6,14 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from browsers import Browser, Page, Window, chromium, expect, needs_chromium
 from reviewing import reviewable, served
 
+from sidcap.capture.journal import Journal
 from sidcap.data_manifest.schema import Pair
 from sidcap.data_manifest.store import Store
 
@@ -123,6 +124,24 @@ def test_from_the_grid_to_a_decision_on_disk_and_back(store: Store, reviews: Rev
     page.reload()
     ready(page)
     expect(page.locator("#history tr")).to_have_count(2)
+
+
+def test_the_first_pictures_wait_for_no_script(reviews: Reviews, chrome: Browser) -> None:
+    address = reviews.serve()
+    page = reviews.open(address)
+    expect(page.locator(".card img:visible")).to_have_count(3, timeout=60_000)
+    with closing(chrome.new_context(java_script_enabled=False)) as plain:
+        bare = plain.new_page()
+        bare.goto(address)
+        expect(bare.locator(".card .name")).to_have_text(["00001", "00002", "10001"])
+        pictures = bare.locator(".card img:visible")
+        expect(pictures).to_have_count(3)
+        assert pictures.first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 192
+        bare.goto(f"{address.partition('?')[0]}?split=test")
+        expect(bare.locator(".card")).to_have_count(0)
+    page.goto(f"{address.partition('?')[0]}?split=test")
+    expect(page.locator(".card .name")).to_have_text(["10001"])
+    expect(page.locator("#count")).to_have_text("1 of 3 scenes")
 
 
 def test_in_their_own_words_and_by_buttons(store: Store, reviews: Reviews) -> None:
@@ -307,6 +326,84 @@ def test_a_decision_on_what_somebody_changed_meanwhile_is_refused(store: Store, 
     expect(anna.locator("#alarm")).to_contain_text("was decided again since: nothing is undone")
     assert [one.by for one in first(store).decisions] == ["anna", "bert"]
     reviews.expect_errors("409")
+
+
+def test_a_scene_goes_to_another_split_and_back(store: Store, reviews: Reviews) -> None:
+    Journal(store.journal_path).record("complete", scene=1)
+    page, bert = reviews.open(who="anna"), reviews.open(who="bert")
+    open_pair(bert)
+    expect(page.locator(".card")).to_have_count(3)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("p")
+    dialog = page.get_by_role("dialog", name="Put scene 00001 into another split")
+    expect(dialog.get_by_role("button", name="train")).to_be_disabled()
+    page.keyboard.press("1")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("2")
+    expect(page.locator("#told")).to_have_text("scene 00001 is 10002 now, in test")
+    expect(page.locator(".card .name")).to_have_text(["00002", "10001", "10002"])
+    expect(page.locator("#scene-10002 .split")).to_have_text("test")
+    expect(page.locator("#scene-2 a")).to_be_focused()
+    expect(page.locator(".card img:visible")).to_have_count(3)
+    assert (store.scene_ids(), store.scene(10002).split) == ([2, 10001, 10002], "test")
+    assert all(store.path(frame.path).is_file() for frame in store.scene(10002).frames)
+    expect(bert.locator("#alarm")).to_contain_text("put into another split")
+
+    page.get_by_label("Split", exact=True).select_option("test")
+    expect(page.locator(".card .name")).to_have_text(["10001", "10002"])
+    page.get_by_role("button", name="Show all").first.click()
+    page.keyboard.press("u")
+    expect(page.locator(".card .name")).to_have_text(["00001", "00002", "10001"])
+    by = [(event["by"], event["moves"]) for event in Journal(store.journal_path).events()[1:]]
+    assert by == [("anna", [{"old": 1, "new": 10002}]), ("anna", [{"old": 10002, "new": 1}])]
+
+
+def test_a_pair_is_looked_at_further_under_its_new_number(store: Store, reviews: Reviews) -> None:
+    page = reviews.open()
+    expect(page.locator(".card")).to_have_count(3)
+    open_pair(page)
+    page.keyboard.press("a")
+    page.keyboard.press("1")
+    expect(page.locator("#standing")).to_contain_text("accepted")
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"/scenes/1\?pair=1$"))
+    ready(page)
+    page.get_by_role("button", name="Split").click()
+    page.get_by_role("dialog").get_by_role("button", name="val").click()
+    expect(page).to_have_url(re.compile(r"/scenes/20001\?pair=1$"))
+    expect(page.get_by_role("heading", name="Scene 20001")).to_be_visible()
+    expect(page.locator("#place")).to_have_text("1 of 3")
+    ready(page)
+    page.keyboard.press("u")
+    expect(page).to_have_url(re.compile(r"/scenes/1\?pair=1$"))
+    expect(page.get_by_role("heading", name="Scene 00001")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.locator("#told")).to_have_text("undone in scene 00001")
+    assert [one.choice for one in first(store).decisions] == ["accepted", "withdrawn"]
+    assert store.scene_ids() == [1, 2, 10001]
+
+
+def test_a_move_is_refused_where_somebody_changed_the_scene_or_shoots(store: Store, reviews: Reviews) -> None:
+    page = reviews.open()
+    open_pair(page)
+    with store.claimed():
+        page.keyboard.press("p")
+        page.keyboard.press("3")
+        expect(page.locator("#alarm")).to_contain_text("another sidcap is shooting into")
+    page.clock.install()
+    page.reload()
+    ready(page)
+    page.clock.pause_at(page.evaluate("Date.now()") + 60_000)  # nothing new reaches the page from now on
+    store.change_scene(1, lambda scene: scene.replace(note="from elsewhere"))
+    page.keyboard.press("p")
+    page.keyboard.press("3")
+    expect(page.locator("#alarm")).to_contain_text("Not written: scene 00001 was changed since you saw it")
+    expect(page.locator("#noted")).to_have_text("from elsewhere")
+    assert store.scene_ids() == [1, 2, 10001]
+    page.keyboard.press("p")
+    page.keyboard.press("3")
+    expect(page.get_by_role("heading", name="Scene 20001")).to_be_visible()
+    reviews.expect_errors("409", "422")
 
 
 def test_what_happens_on_disk_appears_without_reloading(store: Store, reviews: Reviews) -> None:

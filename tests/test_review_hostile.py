@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,6 +60,13 @@ class Site:
         finally:
             connection.close()
 
+    @property
+    def static(self) -> str:
+        """Where scripts and style sheets are."""
+        found = re.search(rb'"(/static/[^/"]+)/', self.ask("/")[1])
+        assert found is not None
+        return found[1].decode()
+
     def raw(self, request: bytes) -> bytes:
         """Send bytes as they are; gives what comes back until the connection is closed."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
@@ -79,6 +87,11 @@ class Site:
             "choice": "accepted",
             "why": "because",
         }
+        return json.dumps(asked | changes).encode()
+
+    def moving(self, **changes: object) -> bytes:
+        """A move of scene 1 to another split that would be made, but for ``changes``."""
+        asked: dict[str, object] = {"revision": revision(self.store.scene(1)), "split": "test"}
         return json.dumps(asked | changes).encode()
 
 
@@ -124,14 +137,24 @@ def test_the_token_is_taken_once_and_then_the_cookie_is_enough(site: Site) -> No
     assert page.getheader("Cache-Control") == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("grid.js", "text/javascript"), ("review.css", "text/css"), ("icon.svg", "image/svg+xml")]
+)
+def test_scripts_and_styles_are_kept_by_the_browser_until_they_are_others(site: Site, name: str, kind: str) -> None:
+    answer, content = site.ask(f"{site.static}/{name}")
+    assert (answer.status, answer.getheader("Content-Type", "").partition(";")[0]) == (200, kind)
+    assert answer.getheader("Cache-Control") == "private, max-age=31536000, immutable"
+    assert content
+    assert answer.getheader("X-Content-Type-Options") == "nosniff"
+
+
 PAGES = (
     "/",
     "/scenes/1",
     "/scenes/1/pairs/0/panel",
     "/scenes/1/pairs/0/long-stage.jpg",
     "/api/changes",
-    "/static/grid.js",
-    "/look/sidcap.css",
+    "/static/0123456789abcdef/grid.js",
     "/nothing/here",
 )
 
@@ -192,10 +215,12 @@ def test_a_token_lets_nobody_change_anything_at_once(site: Site) -> None:
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/api/scenes/1/judgement")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("POST", "/api/scenes/1/judgement"), ("POST", "/api/scenes/1/split")]
+)
 def test_a_request_from_elsewhere_is_refused(site: Site, method: str, path: str, headers: dict[str, str]) -> None:
     sent = {name: value.format(port=site.port) for name, value in headers.items()}
-    body = site.accepting() if method == "POST" else None
+    body = None if method == "GET" else site.moving() if path.endswith("split") else site.accepting()
     assert site.ask(path, method, headers=sent, body=body)[0].status == 403
 
 
@@ -208,20 +233,24 @@ def test_a_change_needs_the_origin_of_its_page(site: Site) -> None:
     "path",
     [
         "/../secret.txt",
-        "/static/../app.py",
-        "/static/../../../../../../etc/passwd",
-        "/static/%2e%2e/app.py",
-        "/static/%2e%2e%2f%2e%2e%2fsecret.txt",
-        "/static/..%2fapp.py",
-        "/static/..%5capp.py",
-        "/static/%252e%252e/app.py",
-        "/static/%c0%ae%c0%ae/app.py",
-        "/static/....//app.py",
-        "/static//etc/passwd",
-        "/static/%2fetc%2fpasswd",
-        "/static/C:%5cWindows%5cwin.ini",
-        "/static/grid.js%00.txt",
-        "/static/\\..\\app.py",
+        "{static}/../app.py",
+        "{static}/nothing.js",
+        "{static}/",
+        "/static/grid.js",
+        "/static/0123456789abcdef/grid.js",
+        "{static}/../../../../../../etc/passwd",
+        "{static}/%2e%2e/app.py",
+        "{static}/%2e%2e%2f%2e%2e%2fsecret.txt",
+        "{static}/..%2fapp.py",
+        "{static}/..%5capp.py",
+        "{static}/%252e%252e/app.py",
+        "{static}/%c0%ae%c0%ae/app.py",
+        "{static}/....//app.py",
+        "{static}//etc/passwd",
+        "{static}/%2fetc%2fpasswd",
+        "{static}/C:%5cWindows%5cwin.ini",
+        "{static}/grid.js%00.txt",
+        "{static}/\\..\\app.py",
         "/thumbnails/../cards.json.jpg",
         "/thumbnails/%2e%2e%2fcards.json%00.jpg",
         "/thumbnails/..%2f..%2f..%2fnotes.txt.jpg",
@@ -248,7 +277,7 @@ def test_a_change_needs_the_origin_of_its_page(site: Site) -> None:
     ],
 )
 def test_a_path_that_is_none_of_the_pages_gives_nothing_away(site: Site, path: str) -> None:
-    answer, content = site.ask(path.encode().decode("latin-1"))
+    answer, content = site.ask(path.replace("{static}", site.static).encode().decode("latin-1"))
     assert answer.status in (400, 404)
     assert SECRET.encode() not in content
     assert str(site.store.root.parent).encode() not in content.replace(str(site.store.root).encode(), b"")
@@ -262,14 +291,16 @@ def test_a_frame_that_is_a_link_out_of_the_dataset_is_not_read(site: Site, name:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "CONNECT", "get", "JUDGE"])
-@pytest.mark.parametrize("path", ["/", "/api/scenes/1/judgement"])
+@pytest.mark.parametrize("path", ["/", "/api/scenes/1/judgement", "/api/scenes/1/split"])
 def test_another_method_does_nothing(site: Site, method: str, path: str) -> None:
     answer, _ = site.ask(path, method, body=site.accepting())
     assert answer.status in (400, 403, 404, 405)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("path", ["/api/scenes/1/judgement", "/api/scenes/1/annotation", "/api/undo"])
+@pytest.mark.parametrize(
+    "path", ["/api/scenes/1/judgement", "/api/scenes/1/annotation", "/api/scenes/1/split", "/api/undo"]
+)
 def test_reading_changes_nothing(site: Site, method: str, path: str) -> None:
     override = {"X-HTTP-Method-Override": "POST", "Content-Type": "application/json"}
     assert site.ask(path, method, headers=override, body=site.accepting())[0].status == 405
@@ -289,8 +320,9 @@ def test_reading_changes_nothing(site: Site, method: str, path: str) -> None:
         b"revision=1&choice=accepted",
     ],
 )
-def test_what_is_no_decision_is_refused(site: Site, body: bytes) -> None:
-    assert site.ask("/api/scenes/1/judgement", "POST", body=body)[0].status == 400
+@pytest.mark.parametrize("path", ["/api/scenes/1/judgement", "/api/scenes/1/split", "/api/undo"])
+def test_what_is_no_decision_is_refused(site: Site, path: str, body: bytes) -> None:
+    assert site.ask(path, "POST", body=body)[0].status == 400
 
 
 @pytest.mark.parametrize(
@@ -324,6 +356,59 @@ def test_a_decision_about_what_is_not_there_is_refused(site: Site) -> None:
 def test_a_stale_decision_is_refused(site: Site) -> None:
     refused, words = site.ask("/api/scenes/1/judgement", "POST", body=site.accepting(revision="0" * 16))
     assert (refused.status, words) == (409, b"scene 00001 was changed since you saw it: look again, then decide")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"split": "all"},
+        {"split": ""},
+        {"split": None},
+        {"split": ["test"]},
+        {"split": "../test"},
+        {"split": 1},
+        {"number": 10007},
+        {"by": "somebody else"},
+        {"revision": None},
+    ],
+)
+def test_a_move_of_another_form_is_refused(site: Site, changes: dict[str, object]) -> None:
+    assert site.ask("/api/scenes/1/split", "POST", body=site.moving(**changes))[0].status == 400
+
+
+def test_a_move_of_what_is_not_there_or_was_changed_or_needs_none_is_refused(site: Site) -> None:
+    for number in ("7", "0", "30000", "9" * 400):
+        assert site.ask(f"/api/scenes/{number}/split", "POST", body=site.moving())[0].status == 404
+    stale, words = site.ask("/api/scenes/1/split", "POST", body=site.moving(revision="0" * 16))
+    assert (stale.status, words) == (409, b"scene 00001 was changed since you saw it: look again, then decide")
+    in_vain, words = site.ask("/api/scenes/1/split", "POST", body=site.moving(split="train"))
+    assert (in_vain.status, words) == (404, b"scene 00001 is in train already")
+
+
+def test_nothing_moves_while_a_session_shoots(site: Site) -> None:
+    with site.store.claimed():
+        refused, words = site.ask("/api/scenes/1/split", "POST", body=site.moving())
+    assert refused.status == 422
+    assert b"another sidcap is shooting into" in words
+
+
+@pytest.mark.parametrize(
+    ("scene", "moved", "status"),
+    [
+        (1, {"old": 10007, "content": "0" * 16}, 409),
+        (7, {"old": 10007, "content": "0" * 16}, 409),
+        (1, {"old": 10000, "content": "0" * 16}, 422),
+        (1, {"old": 0, "content": "0" * 16}, 400),
+        (1, {"old": 30001, "content": "0" * 16}, 400),
+        (1, {"old": 10007}, 400),
+        (1, {"old": 10007, "content": "0" * 16, "path": "/etc"}, 400),
+    ],
+)
+def test_a_move_that_was_never_made_is_not_undone(
+    site: Site, scene: int, moved: dict[str, object], status: int
+) -> None:
+    body = json.dumps({"scene": scene, "moved": moved}).encode()
+    assert site.ask("/api/undo", "POST", body=body)[0].status == status
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])

@@ -222,10 +222,14 @@ def interrupted(camera: SimulatedCamera, *arguments: str, says: str | None = Non
     return result
 
 
+RESUME = f"sidcap shoot --resume --camera {{port}} --time-scale {TIME_SCALE}"
+
+
 def test_an_interrupted_scene_says_how_to_go_on_and_does(camera: SimulatedCamera) -> None:
     broken = interrupted(camera)
     assert broken.exit_code == 1
-    assert "scene 00001 has 1 of 3 frames; it goes on with: sidcap shoot --resume" in broken.stderr
+    go_on = RESUME.format(port=camera.port_string)
+    assert f"scene 00001 is incomplete, 1 of 3 frames; it goes on with: {go_on}\n" in broken.stderr
     shots = len(camera.shots)
     resumed = shoot(camera, "--resume", "--json")
     assert resumed.exit_code == 0, resumed.stderr
@@ -255,7 +259,7 @@ def test_with_nobody_to_ask_an_interrupted_scene_is_named_and_left(camera: Simul
     result = shoot(camera, *SHORT_BRACKET)
     assert result.exit_code == 0, result.stderr
     assert [line for line in result.stderr.splitlines() if "interrupted" in line] == [
-        "note: interrupted: 00001; complete with: sidcap shoot --resume"
+        f"note: interrupted: 00001; complete with: {RESUME.format(port=camera.port_string)}"
     ]
     assert [(scene.id, scene.complete) for scene in scenes().values()] == [(1, False), (2, True)]
 

@@ -31,6 +31,8 @@ class ShotProgress:
     """As asked for; 1 for the longs."""
     doing: str = ""
     """What is being done for it; empty before, and once it counts."""
+    home: bool = False
+    """Its file is whole on the disk."""
     counts: bool = False
     """It was looked into and compared, and counts."""
     found: str = ""
@@ -61,6 +63,11 @@ class Progress:
             for shot in plan.shots
         )
         return cls(scene, split, plan.iso_set, tuple(shots))
+
+    @property
+    def home(self) -> int:
+        """Frames whose files are on the disk, looked into or not."""
+        return sum(shot.home for shot in self.shots)
 
     @property
     def done(self) -> int:
@@ -106,14 +113,15 @@ class Progress:
             EventKind.EXPOSE: _takes_s(event.shot, 0.0),
             EventKind.FETCH: FETCH_S / 2,
         }.get(event.kind, 0.0)
-        shot = replace(self.shots[event.index], doing=_DOING[event.kind], left_s=left_s)
+        home = event.kind is EventKind.HOME
+        shot = replace(self.shots[event.index], doing=_DOING[event.kind], home=home, left_s=left_s)
         return replace(self, shots=_with(self.shots, event.index, shot))
 
     def _found(self, event: Event) -> Progress:
         if event.index is None:
             return self
         found = event.text or ("the reference" if event.index == 0 else "not compared")
-        shot = replace(self.shots[event.index], doing="", counts=True, found=found, left_s=0.0)
+        shot = replace(self.shots[event.index], doing="", home=True, counts=True, found=found, left_s=0.0)
         return replace(self, shots=_with(self.shots, event.index, shot))
 
     def _again(self, index: int | None, plan: BracketPlan) -> Progress:

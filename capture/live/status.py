@@ -87,8 +87,7 @@ class Status:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can carry it."""
-        bracket = None if self.bracket is None else {"done": self.bracket.done, "left_s": self.bracket.left_s}
         content = asdict(self)
-        if bracket is not None:
-            content["bracket"] |= bracket
+        if self.bracket is not None:
+            content["bracket"] |= {name: getattr(self.bracket, name) for name in ("home", "done", "left_s")}
         return content

@@ -26,7 +26,7 @@ from sidcap.capture.live.progress import Progress
 from sidcap.capture.live.sharpness import Box
 from sidcap.capture.live.status import WHOLE, CameraState, Phase, Sharpness, Status
 from sidcap.capture.plan import BracketPlan
-from sidcap.capture.session import Event, Watcher
+from sidcap.capture.session import Event, EventKind, Watcher
 from sidcap.capture.tether import Tether
 from sidcap.data_manifest.errors import CameraBusyError, CameraError, SettingError, SidcapError, StoppedError
 from sidcap.data_manifest.words import Split
@@ -45,6 +45,9 @@ _HISTORY_EVERY_S = 0.25
 _HISTORY_POINTS = 240
 _RATE_PICTURES = 10
 
+_IN_THE_MIDDLE = (EventKind.EXPOSE, EventKind.FETCH, EventKind.COMPLETE)
+"""No bracket is stopped at these: a frame that is exposed is brought home first, and what is complete stays so."""
+
 Begun = Callable[[int, BracketPlan], None]
 """Told the scene's number and its plan, before the first shot."""
 Wish = Callable[[], None]
@@ -56,6 +59,10 @@ class Shooting(Protocol):
     @property
     def split(self) -> Split:
         """What a scene is for, where nobody says otherwise."""
+
+    @property
+    def resume(self) -> str:
+        """The command that completes a scene that was interrupted."""
 
     def plan(self, tether: Tether) -> BracketPlan:
         """The bracket that this camera would shoot. UsageError where it can shoot none like it."""
@@ -78,6 +85,8 @@ class LiveView:
         self.edges: Latest[bytes] = Latest(b"")
         """The pictures with what is in focus drawn in; made while somebody wants them."""
         self.status: Latest[Status] = Latest(Status())
+        self.cut_short = False
+        """Whether `stop` ended a bracket before it was complete."""
         self._tether = tether
         self._shooting = shooting
         self._pause_after_s = pause_after_s
@@ -130,7 +139,7 @@ class LiveView:
         self._wishes.put(lambda: self._shoot(split))
 
     def stop_bracket(self) -> None:
-        """End the bracket before its next step; an exposure that runs is waited for."""
+        """End the bracket before its next step; a frame that is exposed is brought home."""
         self._bracket_ends.set()
 
     def stop(self) -> None:
@@ -357,8 +366,9 @@ class LiveView:
         self._tether.drop()  # a camera serves one host at a time, and the bracket is one of its own
         self._forget_pictures()
         try:
-            self._shooting.shoot(split, *self._watchers(split))
+            self._shooting.shoot(split, *self._watchers(split, self._shooting.resume))
         except StoppedError as error:
+            self.cut_short = self._ends.is_set()
             self._tell(bracket=self._ended("stopped", str(error)))
         except (SidcapError, OSError) as error:
             self._tell(bracket=self._ended("failed", str(error)), notice=str(error))
@@ -368,7 +378,7 @@ class LiveView:
         self._watched_s = time.monotonic()
         self._tell(phase=Phase.STARTING, text="live view begins again")
 
-    def _watchers(self, split: Split) -> tuple[Begun, Watcher]:
+    def _watchers(self, split: Split, resume: str) -> tuple[Begun, Watcher]:
         plans: list[BracketPlan] = []
 
         def begun(scene: int, plan: BracketPlan) -> None:
@@ -378,9 +388,9 @@ class LiveView:
         def watch(event: Event) -> None:
             if self.status.value.bracket is not None:
                 self._tell(bracket=self.status.value.bracket.after(event, plans[-1]))
-            if self._bracket_ends.is_set():
+            if self._bracket_ends.is_set() and event.kind not in _IN_THE_MIDDLE:
                 self._bracket_ends.clear()  # once: the session that ends tells more, and is to put the camera back
-                raise StoppedError("stopped: what was shot is kept; sidcap shoot --resume goes on with it")
+                raise StoppedError(f"stopped: what was shot is kept; it goes on with: {resume}")
 
         return begun, watch
 

@@ -46,6 +46,15 @@ class Annotation(Saying):
     """Of the scene, as the person saw it."""
 
 
+class Moved(Record):
+    """That a scene got another number, and with it another split."""
+
+    old: Annotated[int, Field(ge=1, le=MAX_SCENE)]
+    """The number it had."""
+    content: str
+    """By which it is known that a number still means this scene."""
+
+
 class Undoable(Record):
     """What an act did and what there was before: all that is needed to take it back."""
 
@@ -58,6 +67,8 @@ class Undoable(Record):
     """What was said of the scene as a whole; None where nothing was."""
     before: Saying | None = None
     """What that took the place of."""
+    moved: Moved | None = None
+    """Where the scene was, where it was put into another split."""
 
 
 def revision(scene: Scene) -> str:
@@ -77,7 +88,7 @@ def judge(scene: Scene, request: Judgement, by: str, now: datetime) -> tuple[Sce
         StaleError: the scene is not what the person saw.
         UsageError: it has no such pair.
     """
-    _must_be_current(scene, request.revision)
+    must_be_current(scene, request.revision)
     there = {key_of(pair): pair for pair in scene.all_pairs}
     if unknown := set(request.pairs) - set(there):
         raise UsageError(f"scene {scene.name} has no pair {min(unknown)[0]!r}: reload the page")
@@ -94,7 +105,7 @@ def annotate(scene: Scene, request: Annotation, by: str, now: datetime) -> tuple
         StaleError: the scene is not what the person saw.
         UsageError: nothing was asked for.
     """
-    _must_be_current(scene, request.revision)
+    must_be_current(scene, request.revision)
     said = Saying(starred=request.starred, note=request.note, tags=request.tags)
     if not _parts(said):
         raise UsageError("nothing to write: give a star, a note or tags")
@@ -120,7 +131,8 @@ def undo(scene: Scene, act: Undoable, by: str, now: datetime) -> Scene:
     return _remarked(undone, act.before, by, now)
 
 
-def _must_be_current(scene: Scene, seen: str) -> None:
+def must_be_current(scene: Scene, seen: str) -> None:
+    """StaleError where the scene is not what the person saw."""
     if revision(scene) != seen:
         raise StaleError(f"scene {scene.name} was changed since you saw it: look again, then decide")
 

@@ -7,6 +7,8 @@ JSON, is checked against the schema, and goes through the dataset's lock into th
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import mimetypes
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -22,26 +24,30 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
-from sidcap.curate.review import acts, drawings, facts
+from sidcap.curate.review import acts, drawings, facts, moves
 from sidcap.curate.review.acts import MAX_SCENE, Annotation, Judgement, Undoable
 from sidcap.curate.review.cards import Card, Cards, card_of, label_of, shot_with
 from sidcap.curate.review.darkroom import Darkroom
+from sidcap.curate.review.moves import Moving, Told
 from sidcap.curate.review.pictures import Histogram, HistogramOf, Picture, Size, thumbnail_of
 from sidcap.data_manifest.errors import SidcapError, StaleError, UsageError
 from sidcap.data_manifest.pages import STYLESHEET
 from sidcap.data_manifest.schema import Pair, Record, Scene
 from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.words import Split
 
 R = TypeVar("R", bound=Record)
 
 _HERE = Path(__file__).parent
 _LOOK_EVERY_S = 0.5
-_FIRST, _AT_A_TIME = 60, 500
-"""How many scenes one answer tells of: the first one as many as a large screen shows, the others more."""
+_FIRST, _DRAWN = 60, 24
+"""How many scenes the grid's page brings along, as many as a large screen shows; and how many of them are in its HTML,
+so that the browser shows their pictures without waiting for the scripts."""
+_AT_A_TIME = 500
+"""How many scenes one answer tells of."""
 _AT_ONCE = 2
 """Thumbnails under way at a time; more would keep a pair that somebody opens waiting."""
 _SIZES = {size.value: size for size in (Size.STAGE, Size.SMOOTH, Size.FULL)}
@@ -64,23 +70,30 @@ REASONS: dict[str, tuple[str, ...]] = {
 """Reasons that one key gives; any other can be typed."""
 
 
-def application(store: Store, who: str, executor: Executor) -> Starlette:
-    """The application for one dataset and one person; pictures are made on ``executor``."""
-    return Review(store, who, executor).app
+def application(store: Store, who: str, executor: Executor, on_moved: Told = lambda _: None) -> Starlette:
+    """The application for one dataset and one person; pictures are made on ``executor``.
+
+    ``on_moved`` is told of scenes that were put into another split.
+    """
+    return Review(store, who, executor, on_moved).app
 
 
 class Review:
     """What the pages share: the dataset, its cards, and the place where pictures are made."""
 
-    def __init__(self, store: Store, who: str, executor: Executor) -> None:
+    def __init__(self, store: Store, who: str, executor: Executor, on_moved: Told) -> None:
         self._store = store
         self._who = who
+        self._on_moved = on_moved
         self._name = store.dataset().name
         self._cards = Cards(store)
         self._darkroom = Darkroom(store, executor)
         self._thumbnails = self._darkroom.thumbnails()
         self._failed: dict[str, str] = {}
         """Key of a thumbnail that cannot be made -> why."""
+        self._files = {path.name: path.read_bytes() for path in (STYLESHEET, *(_HERE / "static").iterdir())}
+        """What never changes while this runs: no page waits for the disk to give it."""
+        self._version = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:16]
         self._templates = Jinja2Templates(_HERE / "templates")
         self.app = Starlette(
             routes=[
@@ -94,9 +107,9 @@ class Review:
                 Route("/api/scenes/{scene:int}/pairs", self._pairs),
                 Route("/api/scenes/{scene:int}/judgement", self._judge, methods=["POST"]),
                 Route("/api/scenes/{scene:int}/annotation", self._annotate, methods=["POST"]),
+                Route("/api/scenes/{scene:int}/split", self._move, methods=["POST"]),
                 Route("/api/undo", self._undo, methods=["POST"]),
-                Route("/look/sidcap.css", _stylesheet),
-                Mount("/static", StaticFiles(directory=_HERE / "static")),
+                Route("/static/{version}/{name}", self._static_file),
             ],
             exception_handlers={SidcapError: _told},
             lifespan=self._lifespan,
@@ -139,11 +152,21 @@ class Review:
         self._cards.touch(card.id)
 
     def _page(self, request: Request, name: str, **context: Any) -> Response:
-        shared = {"dataset": self._name, "who": self._who, "reasons": REASONS}
+        shared = {
+            "dataset": self._name,
+            "who": self._who,
+            "reasons": REASONS,
+            "splits": list(Split),
+            "static": f"/static/{self._version}",
+        }
         return self._templates.TemplateResponse(request, name, shared | context)
 
     async def _grid(self, request: Request) -> Response:
-        return self._page(request, "grid.html")
+        """The page with the first scenes in it: they are seen before the others are known to it."""
+        cards = self._cards.all()
+        first = [self._shown(card) for card in cards[:_FIRST]]
+        drawn = [] if request.query_params else first[:_DRAWN]  # which scenes pass a filter, only the scripts know
+        return self._page(request, "grid.html", drawn=drawn, first={"scenes": first, "unread": len(cards) - len(first)})
 
     async def _scene(self, request: Request) -> Response:
         scene = await self._scene_asked_for(request)
@@ -181,18 +204,24 @@ class Review:
         return FileResponse(made, headers=_FOR_GOOD if current else None)
 
     async def _thumbnail(self, request: Request) -> Response:
-        made = self._darkroom.thumbnail(request.path_params["key"])
-        if made is None:
+        jpeg = await run_in_threadpool(self._darkroom.thumbnail, request.path_params["key"])
+        if jpeg is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        return FileResponse(made, headers=_FOR_GOOD)
+        return Response(jpeg, media_type="image/jpeg", headers=_FOR_GOOD)
+
+    async def _static_file(self, request: Request) -> Response:
+        """A script or style sheet; under an address of its own for every version, so that browsers may keep it."""
+        version, name = request.path_params["version"], request.path_params["name"]
+        if version != self._version or name not in self._files:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return Response(self._files[name], media_type=mimetypes.guess_type(name)[0], headers=_FOR_GOOD)
 
     async def _changes(self, request: Request) -> Response:
         since = request.query_params.get("since", "0")
         if not since.isdecimal() or len(since) > 18:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "since is not a number")
         changes = self._cards.since(int(since))
-        # The first answer is short, so that the first page is there at once, whatever is still to come.
-        told = changes[: _FIRST if since == "0" else _AT_A_TIME]
+        told = changes[:_AT_A_TIME]
         return JSONResponse(
             {
                 "sequence": told[-1].sequence if told else int(since),
@@ -222,8 +251,26 @@ class Review:
         asked = await _asked(request, Annotation)
         return await self._acted(_number(request), partial(acts.annotate, request=asked))
 
+    async def _move(self, request: Request) -> Response:
+        asked, number = await _asked(request, Moving), _number(request)
+        scene, undo = await run_in_threadpool(moves.move, self._store, number, asked, self._on_moved)
+        return self._told_of_move(number, scene, undo)
+
+    def _told_of_move(self, old: int, scene: Scene, undo: Undoable | None) -> Response:
+        """The scene's card, the number that it has no more, and how to undo it."""
+        return JSONResponse(
+            {
+                "scene": self._shown(card_of(scene)),
+                "gone": old,
+                "undo": None if undo is None else undo.model_dump(mode="json"),
+            }
+        )
+
     async def _undo(self, request: Request) -> Response:
         act = await _asked(request, Undoable)
+        if act.moved is not None:
+            scene = await run_in_threadpool(moves.move_back, self._store, act, act.moved, self._on_moved)
+            return self._told_of_move(act.scene, scene, None)
 
         def undone(scene: Scene, *, by: str, now: datetime) -> tuple[Scene, None]:
             return acts.undo(scene, act, by, now), None
@@ -331,7 +378,3 @@ async def _told(_request: Request, error: Exception) -> Response:
         case _:
             status = HTTPStatus.UNPROCESSABLE_ENTITY
     return PlainTextResponse(str(error), status)
-
-
-async def _stylesheet(_request: Request) -> Response:
-    return FileResponse(STYLESHEET)

@@ -27,10 +27,15 @@ class Darkroom:
         self._cache = store.cache_dir / "review"
         self._under_way: dict[str, asyncio.Task[Path]] = {}
 
-    def thumbnail(self, key: str) -> Path | None:
-        """The thumbnail of that key, where it was made before; None for what is no key, too."""
+    def thumbnail(self, key: str) -> bytes | None:
+        """The thumbnail of that key, JPEG, where it was made before; None for what is no key, too."""
         path = self._cache / "thumbnails" / f"{key}.jpg"
-        return path if _KEY.fullmatch(key) and path.is_file() and not path.is_symlink() else None
+        if not _KEY.fullmatch(key) or path.is_symlink():
+            return None
+        try:
+            return path.read_bytes()
+        except OSError:  # never made, or deleted with the cache
+            return None
 
     def thumbnails(self) -> set[str]:
         """Keys of all thumbnails that were made before."""

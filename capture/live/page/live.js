@@ -268,7 +268,7 @@ function showBracket(bracket) {
   find("bracket-title").textContent = bracketTitle();
   find("bracket-left").textContent = bracket.outcome === "running" ? timeLeft(bracket) : "";
   find("bracket-bar").max = bracket.shots.length;
-  find("bracket-bar").value = bracket.done;
+  find("bracket-bar").value = bracket.home;
   showLine("bracket-text", bracket.text);
   find("stop").hidden = status.phase !== "shooting";
   replaceIfChanged(find("shots"), bracket.shots.map(shotRow));
@@ -277,10 +277,12 @@ function showBracket(bracket) {
 
 function bracketTitle() {
   const bracket = status.bracket;
-  return `Scene ${String(bracket.scene).padStart(5, "0")} (${bracket.split}): ${bracket.done} of ${bracket.shots.length} frames`;
+  const compared = bracket.outcome === "running" && bracket.done < bracket.home ? `, ${bracket.done} of them compared` : "";
+  return `Scene ${String(bracket.scene).padStart(5, "0")} (${bracket.split}): ${bracket.home} of ${bracket.shots.length} frames${compared}`;
 }
 
 function timeLeft(bracket) {
+  if (bracket.left_s === 0) return "comparing with the long";
   const current = bracket.shots.find((shot) => shot.doing);
   const passed = Math.min((performance.now() - receivedMs) / 1000, current ? current.left_s : 0);
   return `about ${Math.ceil(bracket.left_s - passed)} s to go`;

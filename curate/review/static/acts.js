@@ -14,6 +14,11 @@ export function annotate(scene, revision, said) {
   return act(`/api/scenes/${scene}/annotation`, { revision, ...said });
 }
 
+/** Puts a scene into another split. Gives its card, which has another number, or null where it was refused. */
+export function move(scene, revision, split) {
+  return act(`/api/scenes/${scene}/split`, { revision, split });
+}
+
 /** Takes back what was done last in this window; gives the scene's new card, or null. */
 export async function undo() {
   const done = undoable();
@@ -28,6 +33,14 @@ export async function undo() {
 /** How many things can be taken back. */
 export function undoCount() {
   return undoable().length;
+}
+
+/** A scene has another number: it keeps its place in this window, and the pages hear of it. */
+function renumbered(old, now) {
+  const order = JSON.parse(sessionStorage.getItem("sidcap-order") ?? "[]");
+  sessionStorage.setItem("sidcap-order", JSON.stringify(order.map((id) => (id === old ? now : id))));
+  if (Number(sessionStorage.getItem("sidcap-scene")) === old) sessionStorage.setItem("sidcap-scene", now);
+  document.dispatchEvent(new CustomEvent("renumbered", { detail: { old, now } }));
 }
 
 function undoable() {
@@ -52,7 +65,8 @@ async function act(address, asked) {
     document.dispatchEvent(new CustomEvent("refused", { detail: { stale: answer.status === 409 } }));
     return null;
   }
-  const { scene, undo: back } = await answer.json();
+  const { scene, gone, undo: back } = await answer.json();
+  if (gone) renumbered(gone, scene.id);
   if (back) sessionStorage.setItem(UNDO, JSON.stringify([...undoable(), back].slice(-200)));
   return scene;
 }

@@ -54,6 +54,25 @@ export function askWords(title, hint, before) {
   });
 }
 
+/** The split that a scene is to go to, other than `now`; null where it is to stay. */
+export function askSplit(title, now) {
+  const dialog = document.getElementById("move");
+  document.getElementById("move-title").textContent = title;
+  const buttons = [...dialog.querySelectorAll("button")];
+  for (const button of buttons) button.disabled = button.value === now;
+
+  return asked(dialog, buttons.find((button) => !button.disabled), (answer) => {
+    for (const button of buttons) button.onclick = () => answer(button.value || null);
+    dialog.onkeydown = (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const chosen = buttons[Number(event.key) - 1];
+      if (!chosen?.value || chosen.disabled) return;
+      event.preventDefault();
+      answer(chosen.value);
+    };
+  });
+}
+
 function asked(dialog, first, listen) {
   return new Promise((resolve) => {
     let given = null;

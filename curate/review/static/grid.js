@@ -1,7 +1,7 @@
 // The grid of scenes: filtered and sorted here. Only the rows around what is seen are in the page, however many there are.
 
-import { annotate, judge, undo, undoCount } from "./acts.js";
-import { askWhy, askWords, listenTo, nightButton, tagsOf } from "./asking.js";
+import { annotate, judge, move as moveTo, undo, undoCount } from "./acts.js";
+import { askSplit, askWhy, askWords, listenTo, nightButton, tagsOf } from "./asking.js";
 import { follow, tell } from "./live.js";
 
 const KIND = { aligned: "good", accepted: "good", misaligned: "bad", rejected: "bad", undetermined: "doubt" };
@@ -30,7 +30,7 @@ function itemOf(id) {
 }
 
 function newItem(id) {
-  const item = template.cloneNode(true);
+  const item = document.getElementById(`scene-${id}`) ?? template.cloneNode(true); // the page brings the first ones along
   item.id = `scene-${id}`;
   item.dataset.scene = id;
   item.querySelector("a").href = `/scenes/${id}`;
@@ -220,6 +220,11 @@ function take(card) {
   if (item) draw(item, card);
 }
 
+function forget(id) {
+  scenes.delete(id);
+  pairsOf.delete(id);
+}
+
 /** Takes over what an act answered; live news would say the same a second later. */
 function took(card) {
   if (!card) return;
@@ -266,6 +271,18 @@ async function tags() {
   if (words !== null) took(await annotate(id, revision, { tags: tagsOf(words) }));
 }
 
+async function resplit() {
+  const scene = scenes.get(current);
+  if (!scene?.card.split) return;
+  const { id, name, split, revision } = scene.card;
+  const to = await askSplit(`Put scene ${name} into another split`, split);
+  const card = to && (await moveTo(id, revision, to));
+  if (!card) return;
+  took(card);
+  tell(`scene ${name} is ${card.name} now, in ${card.split}`);
+  if (shown.includes(current)) itemOf(current).querySelector("a").focus({ preventScroll: true });
+}
+
 async function undoLast() {
   if (undoCount() === 0) tell("nothing to undo in this window");
   else took(await undo());
@@ -279,6 +296,11 @@ function placeSoon() {
     place({ scrolled: true });
   });
 }
+
+document.addEventListener("renumbered", ({ detail: { old, now } }) => {
+  forget(old);
+  if (current === old) current = shown[shown.indexOf(old) + 1] ?? now; // whoever goes through the scenes goes on from here
+});
 
 recall();
 nightButton();
@@ -299,14 +321,15 @@ listenTo({
   s: () => star(),
   n: note,
   t: tags,
+  p: resplit,
   u: undoLast,
   "/": () => control.words.focus(),
 });
 
-follow((news) => {
+function heard(news) {
   const first = scenes.size === 0;
   news.scenes.forEach(take);
-  for (const id of news.gone) scenes.delete(id);
+  news.gone.forEach(forget);
   unread = news.unread + (news.more ? 1 : 0);
   if (news.scenes.length || news.gone.length || first) {
     listTags();
@@ -316,4 +339,7 @@ follow((news) => {
     settled = true; // where somebody comes back from a scene, that scene is seen
     reveal(current);
   }
-});
+}
+
+heard({ ...JSON.parse(document.getElementById("first").textContent), gone: [], more: true }); // what the page brought along
+follow(heard);

@@ -1,8 +1,8 @@
 // One pair: pictures compared, and decided on.
 
-import { annotate, judge, undo, undoCount } from "./acts.js";
-import { askWhy, askWords, listenTo, nightButton, tagsOf } from "./asking.js";
-import { follow, tell } from "./live.js";
+import { annotate, judge, move, undo, undoCount } from "./acts.js";
+import { askSplit, askWhy, askWords, listenTo, nightButton, tagsOf } from "./asking.js";
+import { alarm, follow, tell } from "./live.js";
 import { Stage } from "./stage.js";
 
 const view = document.getElementById("view");
@@ -11,6 +11,7 @@ const pair = Number(view.dataset.pair);
 const panel = document.getElementById("panel");
 const stage = document.getElementById("stage") ? new Stage(document.getElementById("stage")) : null;
 const goOn = document.getElementById("go-on");
+let leaving = false;
 
 function facts() {
   return document.getElementById("facts").dataset;
@@ -67,9 +68,15 @@ async function tags() {
   if (words !== null) await say({ tags: tagsOf(words) });
 }
 
+async function resplit() {
+  const to = await askSplit(`Put scene ${view.dataset.name} into another split`, view.dataset.split);
+  if (to) await move(scene, facts().revision, to);
+}
+
 async function undoLast() {
   if (undoCount() === 0) return tell("nothing to undo in this window");
   const card = await undo();
+  if (leaving) return;
   await renew();
   if (card && card.id !== scene) tell(`undone in scene ${card.name}, not this one`);
 }
@@ -123,6 +130,7 @@ const buttons = {
   star: () => say({ starred: facts().starred !== "true" }),
   note,
   tags,
+  resplit,
   undo: undoLast,
 };
 for (const [id, what] of Object.entries(buttons)) document.getElementById(id).onclick = what;
@@ -143,16 +151,22 @@ listenTo({
   s: buttons.star,
   n: note,
   t: tags,
+  p: resplit,
   u: undoLast,
   g: () => back.click(),
   ...(stage?.keys() ?? {}),
 });
 document.addEventListener("refused", renew);
+document.addEventListener("renumbered", ({ detail: { old, now } }) => {
+  if (old !== scene) return;
+  leaving = true; // this scene is shown at another address from now on
+  location.replace(`/scenes/${now}?pair=${pair}`);
+});
 
 showState();
 stage?.load().then(histograms);
 if (!stage) histograms();
 follow((news) => {
-  if (news.gone.includes(scene)) tell("this scene is gone from the dataset");
+  if (news.gone.includes(scene) && !leaving) alarm(`Scene ${view.dataset.name} is here no more: it was put into another split, or deleted.`);
   if (news.scenes.some((card) => card.id === scene && card.revision !== facts().revision)) renew();
 });
