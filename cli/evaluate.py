@@ -15,6 +15,8 @@ from sidcap.cli.train import Device, DeviceOption, IncludeOption, show_left_out
 from sidcap.data_manifest.words import Split
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from sidcap.data_manifest.store import Store
     from sidcap.model import Evaluation, Interval, ResidueSummary, Summary
 
@@ -94,14 +96,12 @@ def show_scores(evaluation: Evaluation) -> None:
 
 
 def _show_pairs(evaluation: Evaluation) -> None:
-    from rich.table import Table
-
     origin = ", simulated camera" if evaluation.simulated else ""
     trained = ", ".join(
         f"{run.name}: " + (f"weights from {run.imported_from}" if run.imported_from else f"{run.epochs} epochs")
         for run in evaluation.runs
     )
-    table = Table("short", "true ratio", *evaluation.pictures)
+    table = _table("short", "ratio", *evaluation.pictures)
     table.title = f"PSNR in dB on split {evaluation.split}{origin}; {trained}"
     for column in table.columns[1:]:
         column.justify = "right"
@@ -115,21 +115,19 @@ def _show_pairs(evaluation: Evaluation) -> None:
 
 
 def _show_means(evaluation: Evaluation) -> None:
-    from rich.table import Table
-
     from sidcap.model import caution
 
     whole = evaluation.mean(evaluation.pictures[0]).psnr_db
-    table = Table("", "picture", "PSNR", "SSIM", "8 bit", "aligned*")
+    table = _table("picture", "PSNR", "SSIM", "8 bit", "aligned*")
     table.title = f"means over {whole.pairs} pairs of {whole.scenes} scenes, 95% intervals by scene"
-    for column in table.columns[2:]:
+    for column in table.columns[1:]:
         column.justify = "right"
     for group, rows in _by_group(evaluation.summaries):
         table.add_section()
-        for first, row in enumerate(rows):
-            name = "" if first else f"{group}, {counted(row.psnr_db.pairs, 'pair')}"
+        table.add_row(f"[bold]{group}[/], {counted(rows[0].psnr_db.pairs, 'pair')}")
+        for row in rows:
             others = (f"{row.psnr_8bit_db.mean:.2f}", f"{row.aligned_psnr_db.mean:.2f}")
-            table.add_row(name, row.picture, row.psnr_db.in_words(), row.ssim.in_words(3), *others)
+            table.add_row(row.picture, row.psnr_db.in_words(), row.ssim.in_words(3), *others)
     console.print(table)
     console.print(
         "8 bit: PSNR of rounded pictures, as the study's; *PSNR after the one factor that suits each reference best: "
@@ -140,9 +138,8 @@ def _show_means(evaluation: Evaluation) -> None:
 
 
 def _show_differences(evaluation: Evaluation) -> None:
-    from rich.table import Table
-
-    table = Table("", "", "PSNR in dB", "SSIM", title="differences on the same pairs, 95% intervals by scene")
+    table = _table("", "", "PSNR in dB", "SSIM")
+    table.title = "differences on the same pairs, 95% intervals by scene"
     for row in evaluation.differences:
         if row.group == "all":
             table.add_row(row.picture, f"over {row.than}", row.psnr_db.in_words(), row.ssim.in_words(3))
@@ -150,20 +147,30 @@ def _show_differences(evaluation: Evaluation) -> None:
 
 
 def _show_residues(evaluation: Evaluation) -> None:
-    from rich.table import Table
-
-    table = Table("", "picture", "rows", "columns", "cast", "a*", "b*", "glow")
+    table = _table("picture", "rows", "columns", "cast", "a*, b*", "glow")
     table.title = "what is left beside the reference: pattern and glow in 255ths of full scale, dark cast in CIELAB"
-    for column in table.columns[2:]:
+    for column in table.columns[1:]:
         column.justify = "right"
     for group, rows in _by_group(evaluation.residues):
         table.add_section()
-        for first, row in enumerate(rows):
-            levels = [_times(value, 255).in_words() for value in (row.row_pattern, row.column_pattern, row.glow)]
-            colours = (row.dark_cast.in_words(1), f"{row.dark_a.mean:+.1f}", f"{row.dark_b.mean:+.1f}")
-            name = "" if first else f"{group}\nglow: {row.edge}"
-            table.add_row(name, row.picture, levels[0], levels[1], *colours, levels[2])
+        table.add_row(f"[bold]{group}[/]", *[""] * 4, f"({rows[0].edge})")
+        for row in rows:
+            levels = [_two_lines(_times(value, 255)) for value in (row.row_pattern, row.column_pattern, row.glow)]
+            colours = (_two_lines(row.dark_cast, 1), f"{row.dark_a.mean:+.1f}\n{row.dark_b.mean:+.1f}")
+            table.add_row(row.picture, levels[0], levels[1], *colours, levels[2])
     console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    """Without lines between columns: so that it is whole at 80 columns."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def _two_lines(interval: Interval, digits: int = 2) -> str:
+    return interval.in_words(digits).replace(" (", "\n").removesuffix(")")
 
 
 _Grouped = TypeVar("_Grouped", "Summary", "ResidueSummary")

@@ -90,6 +90,8 @@ class PresetName(StrEnum):
 
 
 _RECIPE, _INPUT, _MACHINE = "The recipe (defaults: the preset's)", "What the network is given", "The machine"
+_EITHER = "One or the other (defaults: the preset's)"
+"""Apart, since two long names in a row leave the other columns no room at 80 columns."""
 
 
 def train(
@@ -135,7 +137,7 @@ def train(
     shot_noise: Annotated[
         bool | None,
         typer.Option(
-            "--shot-noise/--no-shot-noise", help="Add light to half of the crops, as photons.", rich_help_panel=_RECIPE
+            "--shot-noise/--no-shot-noise", help="Add light to half of the crops, as photons.", rich_help_panel=_EITHER
         ),
     ] = None,
     turns: Annotated[
@@ -149,7 +151,7 @@ def train(
         typer.Option(
             "--freeze-upsampling/--train-upsampling",
             help="Never train the transposed convolutions.",
-            rich_help_panel=_RECIPE,
+            rich_help_panel=_EITHER,
         ),
     ] = None,
     levels: Annotated[
@@ -158,7 +160,7 @@ def train(
     ] = None,
     keep_negatives: Annotated[
         bool | None,
-        typer.Option("--keep-negatives/--clip-negatives", help="What lies below black.", rich_help_panel=_INPUT),
+        typer.Option("--keep-negatives/--clip-negatives", help="What lies below black.", rich_help_panel=_EITHER),
     ] = None,
     ratio: Annotated[
         RatioFrom | None,
@@ -173,7 +175,7 @@ def train(
         typer.Option(
             "--dark-shading/--no-dark-shading",
             help="Subtract the fixed pattern that calibration found.",
-            rich_help_panel=_INPUT,
+            rich_help_panel=_EITHER,
         ),
     ] = None,
     device: DeviceOption = Device.AUTO,

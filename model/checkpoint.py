@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from sidcap.data_manifest.errors import TrainingError
+from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.store import program
 from sidcap.model.config import TrainConfig
@@ -92,13 +92,13 @@ def save_checkpoint(
 
 
 def read_state(run: Path) -> RunState:
-    """What the run's checkpoint says of itself; TrainingError where there is none, or it is broken."""
+    """What the run's checkpoint says of itself; UsageError where there is none, TrainingError where it is broken."""
     path = run / CHECKPOINT_NAME
     try:
         with safe_open(path, framework="pt") as file:
             return RunState.model_validate_json((file.metadata() or {}).get("sidcap", ""))
     except FileNotFoundError as error:
-        raise TrainingError(f"{run} holds no checkpoint: train one with `sidcap train --out {run}`") from error
+        raise UsageError(f"{run} holds no checkpoint: train one with `sidcap train --out {run}`") from error
     except (OSError, SafetensorError, ValidationError) as error:
         raise _broken(path) from error
 
@@ -106,8 +106,8 @@ def read_state(run: Path) -> RunState:
 def load_network(run: Path, device: torch.device | str = "cpu") -> UNet:
     """The run's network, ready for use: (N, 4, h, w) amplified packed planes -> (N, 3, 2 h, 2 w) sRGB.
 
-    With the average of its weights where the run keeps one. TrainingError where there is no checkpoint or it does not
-    fit the depth it names; never random weights.
+    With the average of its weights where the run keeps one. UsageError where there is no checkpoint, TrainingError
+    where it does not fit the depth it names; never random weights.
     """
     network = read_state(run).network()
     path = run / CHECKPOINT_NAME
@@ -118,7 +118,7 @@ def load_network(run: Path, device: torch.device | str = "cpu") -> UNet:
 
 
 def restore(run: Path, network: UNet, optimizer: torch.optim.Adam, averages: Mapping[str, Tensor]) -> None:
-    """Load the run's weights, their averages, and the state of its optimiser. TrainingError as in `load_network`."""
+    """Load the run's weights, their averages, and the state of its optimiser. Errors as in `load_network`."""
     path = run / CHECKPOINT_NAME
     tensors = _tensors(path)
     _load(path, network, _named(tensors, "network."))

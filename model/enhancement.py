@@ -55,13 +55,16 @@ def enhance_file(
     """Write ``picture``, a 16-bit TIFF or PNG in sRGB as the sensor saw it, not turned: ``file`` enhanced by ``run``.
 
     ``ratio`` is how many times brighter than exposed it is to be. The calibration in ``dataset`` is asked for the
-    body's dark shading where the run was trained with it. Raises UsageError where the picture's name or the sensor do
-    not fit, TrainingError without a usable checkpoint, RawError for an unreadable frame, ManifestError for broken maps.
+    body's dark shading where the run was trained with it. Raises UsageError where there is no such file or run, or the
+    picture's name or the sensor do not fit, TrainingError for a broken checkpoint, RawError for an unreadable frame,
+    ManifestError for broken maps.
     """
     if picture.suffix.lower() not in PICTURE_SUFFIXES:
         raise UsageError(f"{picture} is no TIFF or PNG: end the picture's name in {', '.join(PICTURE_SUFFIXES)}")
     if not 0 < ratio < float("inf"):
         raise UsageError(f"--ratio {ratio:g} amplifies nothing: give 100, for example")
+    if not file.is_file():
+        raise UsageError(f"{file} is {'a folder' if file.is_dir() else 'not there'}: give a raw file")
     state = read_state(run)
     raw = read_raw(file)
     cfa = layout_of(raw.cfa)[0].name

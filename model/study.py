@@ -116,6 +116,7 @@ def repeat_study(
     `train` and `evaluate` raise.
     """
     runs = {depth: out / f"depth{depth:+d}" for depth in sorted(set(depths), key=lambda depth: (depth != 0, depth))}
+    _must_be_free(out)
     _check(config, list(runs), others)
     selection = select(store, Split.TRAIN, include)
     select(store, Split.TEST, include)
@@ -238,6 +239,14 @@ def in_markdown(done: Study) -> str:
         "",
     ]
     return "\n".join(text)
+
+
+def _must_be_free(out: Path) -> None:
+    if out.is_file():
+        raise UsageError(f"{out} is a file; a study is a folder: give another --out")
+    for name, what in (("dataset.json", "dataset"), (CHECKPOINT_NAME, "run")):
+        if (out / name).exists():
+            raise UsageError(f"{out} holds a {what}: give a folder of its own as --out")
 
 
 def _check(config: TrainConfig, depths: Sequence[int], others: Sequence[Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,9 @@ from sidcap.capture.simulated import SimulatedCamera
 from sidcap.cli.screen import console
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
+
+if TYPE_CHECKING:
+    from document_folders import Folders
 
 TIME_SCALE = 40.0
 
@@ -65,6 +69,14 @@ def _shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset(_shot: Path, tmp_path: Path) -> Path:
     """A copy of the small dataset that a test may change."""
     return Path(shutil.copytree(_shot, tmp_path / "dataset"))
+
+
+@pytest.fixture(scope="session")
+def folders(_shot: Path, tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """The folders in which the documents' commands are run."""
+    import document_folders  # which imports torch, for which most tests need not wait
+
+    return document_folders.Folders(tmp_path_factory.mktemp("documents"), _shot)
 
 
 @pytest.fixture(scope="session")

@@ -211,7 +211,7 @@ def test_an_x_trans_file_goes_through_an_x_trans_run_and_through_no_other(tmp_pa
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"file": "absent.dng"}, "absent.dng is missing"),
+        ({"file": "absent.dng"}, "absent.dng is not there: give a raw file"),
         ({"file": "text.CR2"}, "LibRaw cannot open it"),
         ({"run": "no-run"}, "holds no checkpoint"),
         ({"run": "broken"}, "not a checkpoint of sidcap"),

@@ -225,7 +225,7 @@ def test_an_empty_split_and_a_folder_without_a_run_say_what_to_do(
 ) -> None:
     with pytest.raises(UsageError, match="no pairs in split val"):
         evaluate(store, [untrained], Split.VAL)
-    with pytest.raises(TrainingError, match="holds no checkpoint"):
+    with pytest.raises(UsageError, match="holds no checkpoint"):
         evaluate(store, [tmp_path / "nothing"])
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from sidcap.cli import app
-from sidcap.data_manifest.errors import TrainingError, UsageError
+from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
 from sidcap.model import (
@@ -184,11 +184,21 @@ def test_what_cannot_be_studied_is_refused_before_anything_is_trained(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("out", "message"), [("set", "holds a dataset"), ("alone", "holds a run")])
+def test_a_study_goes_into_a_folder_of_its_own(made: Path, tmp_path: Path, out: str, message: str) -> None:
+    store = Store.open(made / "set")
+    train(store, CONFIG.replace(depth=-2), tmp_path / "alone")
+    (tmp_path / "set").symlink_to(made / "set")
+    with pytest.raises(UsageError, match=f"{message}: give a folder of its own as --out"):
+        repeat_study(store, CONFIG, tmp_path / out, depths=(-2,))
+    assert not (tmp_path / out / "study.json").exists()
+
+
 def test_a_foreign_run_or_test_split_that_is_not_there_is_told_before_anything_is_trained(
     made: Path, tmp_path: Path
 ) -> None:
     store = Store.open(made / "set")
-    with pytest.raises(TrainingError, match="holds no checkpoint"):
+    with pytest.raises(UsageError, match="holds no checkpoint"):
         repeat_study(store, CONFIG, tmp_path / "out", depths=(-2,), others=[tmp_path / "nothing"])
     unjudged = tiny_raw.make_dataset(tmp_path / "unjudged", (1,))
     with pytest.raises(UsageError, match="no pairs in split test"):

@@ -322,7 +322,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_never_replaced_by_random_
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="holds no checkpoint: train one with"):
+    with pytest.raises(UsageError, match="holds no checkpoint: train one with"):
         train(store, config(), tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
 

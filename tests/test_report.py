@@ -15,7 +15,9 @@ import textured_datasets
 from hypothesis import given
 from hypothesis import strategies as st
 from report_pages import Page, bracket, report, written
+from typer.testing import CliRunner
 
+from sidcap.cli import app
 from sidcap.curate.report.words import percent
 from sidcap.data_manifest.pages.document import MOST_BYTES, evenly
 from sidcap.data_manifest.schema import Decision, Discarded, Scene
@@ -258,6 +260,12 @@ def test_checksums_of_all_files_can_be_checked(tmp_path: Path) -> None:
     assert len(checksums.read_text().splitlines()) == 4
     checked = subprocess.run(["sha256sum", "--check", "--quiet", str(checksums)], cwd=store.root, check=False)
     assert checked.returncode == 0
+
+
+def test_commands_for_simulated_frames_ask_for_the_simulated_camera(dataset: Path, tmp_path: Path) -> None:
+    written = tmp_path / "simulated.html"
+    assert CliRunner().invoke(app, ["report", "--dataset", str(dataset), "-o", str(written)]).exit_code in (0, 3)
+    assert "sidcap shoot --camera simulated --iso 12600 --ratios 30,100" in written.read_text()
 
 
 def test_commands_say_how_it_was_shot_and_judged(told: Page) -> None:

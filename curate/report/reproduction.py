@@ -12,7 +12,7 @@ from sidcap.curate.report.contents import Contents
 from sidcap.curate.report.words import listed
 from sidcap.data_manifest.naming import seconds_text
 from sidcap.data_manifest.pages.document import Block, Facts, Listing, Section, Words, counted
-from sidcap.data_manifest.schema import CalibrationFrame, Scene
+from sidcap.data_manifest.schema import CalibrationFrame, CameraBody, Scene
 from sidcap.data_manifest.store import program
 from sidcap.data_manifest.words import Split
 
@@ -51,12 +51,12 @@ def _commands(contents: Contents) -> Iterator[str]:
 
 def _calibration_commands(command: str, frames: Sequence[CalibrationFrame]) -> Iterator[str]:
     """One command for each ISO that was asked for; names of times as a person gives them."""
-    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    counts: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
     for frame in frames:
-        counts[frame.iso.requested or frame.iso.set][seconds_text(frame.exposure.nominal_s)] += 1
-    for iso, exposures in sorted(counts.items()):
+        counts[frame.iso.requested or frame.iso.set, _camera(frame.camera)][seconds_text(frame.exposure.nominal_s)] += 1
+    for (iso, camera), exposures in sorted(counts.items()):
         times = ",".join(sorted(exposures, key=float, reverse=True))
-        yield f"sidcap {command} --iso {iso} --exposures {times} --repeats {max(exposures.values())}"
+        yield f"sidcap {command}{camera} --iso {iso} --exposures {times} --repeats {max(exposures.values())}"
 
 
 def _shoot(scene: Scene) -> tuple[str, Split] | None:
@@ -68,15 +68,18 @@ def _shoot(scene: Scene) -> tuple[str, Split] | None:
         return None
     counts = Counter(pair.ratio.nominal for pair in scene.pairs)
     ratios = ",".join(f"{ratio:g}" for ratio in sorted(counts))
-    command = (
-        f"sidcap shoot --iso {long.iso.requested} --ratios {ratios} --long {seconds_text(long.exposure.requested_s)}"
-    )
+    command = f"sidcap shoot{_camera(long.camera)} --iso {long.iso.requested} --ratios {ratios}"
+    command += f" --long {seconds_text(long.exposure.requested_s)}"
     command += f" --release {long.release.value}"
     if long.settle_s:
         command += f" --settle {long.settle_s:g}"
     if (repeats := round(median(counts.values()))) > 1:
         command += f" --repeats {repeats}"
     return command, scene.split
+
+
+def _camera(body: CameraBody) -> str:
+    return " --camera simulated" if body.simulated else ""
 
 
 def _facts(contents: Contents) -> Iterator[tuple[str, str]]:

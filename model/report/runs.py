@@ -96,7 +96,7 @@ def _run(folder: Path, name: str) -> Run:
     try:
         state = read_state(folder)
         checksum = sha256_of(folder / CHECKPOINT_NAME)
-    except TrainingError as error:
+    except (TrainingError, UsageError) as error:
         problem = str(error)
     samples = sorted((folder / "samples").glob("*.png"))
     return Run(name, folder, state, problem, checksum, read_log(folder / "log.jsonl"), samples[-1] if samples else None)
