@@ -114,14 +114,19 @@ class _Sites:
 @lru_cache(maxsize=256)
 def _sites_of_planes(layout: Layout, read: Turn, turn: Turn, side: int, row: int) -> _Sites:
     """``row``: from one row of photosites to the next."""
-    places = torch.arange(side)[:, None] * row + torch.arange(side)
-    return _Sites.of(_turned(_packed(places, layout, read), turn), layout.cells)
+    return _Sites.of(_turned(_packed(_places(side, row, 1), layout, read), turn), layout.cells)
 
 
 @lru_cache(maxsize=256)
 def _sites_of_picture(turn: Turn, side: int, row: int) -> _Sites:
-    places = torch.arange(side)[:, None, None] * row + 3 * torch.arange(side)[:, None] + torch.arange(3)
-    return _Sites.of(_turned(places, turn), 1)
+    pixels = _turned(_places(side, row, 3)[..., None], turn)
+    return _Sites.of(pixels + torch.arange(3, dtype=torch.int32), 1)
+
+
+def _places(side: int, row: int, column: int) -> Tensor:
+    """(side, side): how far each pixel of a square lies from the first."""
+    first_row, first_column = (torch.arange(side, dtype=torch.int32) * apart for apart in (row, column))
+    return first_row[:, None] + first_column
 
 
 def _put(numbers: Tensor, sites: _Sites, out: Tensor, how: Amplification | float) -> None:
