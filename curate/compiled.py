@@ -6,14 +6,13 @@ As array operations, each of which walks through all of a tile on its own, the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from sidcap.data_manifest.compiling import compiled
 
 Image = NDArray[np.float32]
 Across = tuple[Image, Image, Image, Image]
@@ -21,8 +20,6 @@ Where = NDArray[np.bool_]
 Sums = NDArray[np.float64]
 Pair = tuple[int, int]
 """Along y and x."""
-P = ParamSpec("P")
-R = TypeVar("R")
 
 TERMS = ALONG_X, ALONG_Y, WIDE_X, WIDE_Y, WIDE, BEND, ITSELF, VALUE, RESIDUAL = tuple(range(9))
 """What is known at a photosite: slopes as read, slopes and value under the wide Gaussian, what the latter takes away,
@@ -43,14 +40,8 @@ _TINY = np.float32(1e-30)
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
 
-
-def _compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """To machine code, kept on disk. Sums may be taken in any order; nothing else of arithmetic is loosened."""
-    compiled = partial(njit, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-    try:
-        return cast(Callable[P, R], compiled(function, cache=True))
-    except RuntimeError:  # neither beside this file nor in the user's cache can anything be kept
-        return cast(Callable[P, R], compiled(function))
+_compiled = compiled(fastmath=frozenset({"reassoc", "contract", "nsz"}))
+"""Sums may be taken in any order; nothing else of arithmetic is loosened."""
 
 
 def kept_in() -> Path | None:

@@ -27,11 +27,11 @@ from sidcap.data_manifest.noise import NoiseModel, published_noise
 from sidcap.data_manifest.raw import Exif
 from sidcap.model.cache import FrameCache
 from sidcap.model.config import TrainConfig
-from sidcap.model.cutting import ByOpenCv, ByTorch, Cutter
+from sidcap.model.cutting import ByTorch, Compiled, Cutter
 from sidcap.model.data import AlignedPair, OpenPair, Selection, open_pair
 from sidcap.model.frames import Frames, Window, size_of
-from sidcap.model.input import amplify_, input_ratio, on_device
-from sidcap.model.packing import BAYER, Layout, Levels, Site
+from sidcap.model.input import Amplification, input_ratio, on_device
+from sidcap.model.packing import Layout, Levels, Site
 from sidcap.model.turns import Turn, offset_of, turns_of
 
 MOST_LIGHT: Final = 4.0
@@ -162,8 +162,7 @@ class TrainingData:
         """Whether all frames lie on the device."""
         if resident:
             self._frames.keep_all(selection, longs=config.shot_noise)
-        in_memory_of_cpu = device.type == "cpu" and not resident
-        self._cutter: Cutter = (ByOpenCv if in_memory_of_cpu and self.layout is BAYER else ByTorch)(self.layout)
+        self._cutter: Cutter = (Compiled if device.type == "cpu" and not resident else ByTorch)(self.layout)
 
     def __len__(self) -> int:
         """Scenes: crops in an epoch."""
@@ -220,19 +219,27 @@ class TrainingData:
         """Into (size, size, P) float32."""
         pair, config = shown.pair, self._config.input
         facts, window = self._facts[pair.short.path], self._window(shown)
-        out.copy_(self._packed(self._frames.short(pair, window), shown.place).view(torch.uint16))
-        if shading := self._frames.shading(pair, window):
-            offset, rate = (self._packed(part, shown.place).view(torch.float16).to(torch.float32) for part in shading)
+        read, turn = self._read_turn(shown.place), shown.place.turn
+        ratio = input_ratio(pair.ratios, config)
+        amplification = Amplification.of(facts.short, ratio, config, self._device, light=shown.light)
+        short, shading = self._frames.short(pair, window), self._frames.shading(pair, window)
+        if shading is None and shown.light == 1:
+            self._cutter.planes(short, read, turn, out, amplification)
+            return
+        self._cutter.planes(short, read, turn, out)
+        if shading is not None:
+            packed = [self._cutter.packed(part, read, turn) for part in shading]
+            offset, rate = (part.view(torch.float16).to(torch.float32) for part in packed)
             out.sub_(rate.mul_(pair.short.exposure.true_s).add_(offset))
         if shown.light > 1:
-            long = self._packed(self._frames.long(pair, window), shown.place).view(torch.uint16).to(torch.float32)
+            long = torch.empty_like(out)
+            self._cutter.planes(self._frames.long(pair, window), read, turn, long)
             self._add_light(shown, facts, out, long)
-        amplify_(out, facts.short, input_ratio(pair.ratios, config), config, light=shown.light)
+        amplification.apply_(out)
 
     def _cut_target(self, shown: Shown, out: Tensor) -> None:
         """Into (s size, s size, 3) float32."""
-        developed = self._cutter.turned(self._frames.developed(shown.pair, self._window(shown)), shown.place.turn)
-        out.copy_(developed.view(torch.uint16)).mul_(1 / 65535)
+        self._cutter.picture(self._frames.developed(shown.pair, self._window(shown)), shown.place.turn, out)
 
     def _window(self, shown: Shown) -> Window:
         """The photosites of a place, which begin where the pattern, turned, is the same."""
@@ -248,10 +255,6 @@ class TrainingData:
     def _read_turn(self, place: Place) -> Turn:
         """SID's turns are of the planes: they are read as they are."""
         return Turn() if self._config.turns == "planes" else place.turn
-
-    def _packed(self, mosaic: Tensor, place: Place) -> Tensor:
-        """A window of a mosaic -> (size, size, P), turned."""
-        return self._cutter.turned(self._cutter.packed(mosaic, self._read_turn(place)), place.turn)
 
     def _add_light(self, shown: Shown, facts: _Facts, short: Tensor, long: Tensor) -> None:
         """Add to the short the photons that ``light`` times the exposure would have brought more, in DN.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ SID_BLACK_DN: Final[dict[int, tuple[float, ...]]] = {4: (512.0, 2048.0), 9: (102
 """By number of planes: SID's constants for Sony and Fuji, the study's for Canon."""
 Index = NDArray[np.intp]
 Places = tuple[Index, ...]
+_CPU: Final = torch.device("cpu")
 _NEIGHBOURS: Final = tuple(place for place in product((-1, 0, 1), repeat=2) if place != (0, 0))
 
 
@@ -51,26 +54,46 @@ def network_input(
     if config.dark_shading and hot is not None:
         places = np.nonzero(hot)
         dn[places] = medians_around(places, hot, lambda *there: dn[there])
-    amplified = amplify_(torch.from_numpy(np.moveaxis(dn, 0, -1)), levels, ratio, config)
-    return np.moveaxis(amplified.numpy(), -1, 0)
+    amplification = Amplification.of(levels, ratio, config)
+    return np.moveaxis(amplification.apply_(torch.from_numpy(np.moveaxis(dn, 0, -1))).numpy(), -1, 0)
 
 
-def amplify_(dn: Tensor, levels: Levels, ratio: float, config: InputConfig, *, light: float = 1.0) -> Tensor:
-    """`network_input` in place, on any device, for (h, w, P) float32 in one piece that is rid of dark and hot pixels.
+@dataclass(frozen=True)
+class Amplification:
+    """(DN - black) * factor, no less than ``low`` and no more than 1: what `network_input` does to each plane."""
 
-    ``light``: how many times its own light the short was given; it is amplified by so much less.
-    """
-    height, width, planes = dn.shape
-    if config.levels == "sid":
-        levels = sid_levels(levels)
-    if config.ratio_cap is not None:
-        ratio = min(ratio, config.ratio_cap)
-    black, unit = on_device(levels, dn.device)
-    # Whole rows, for it takes five times as long to go through the planes by fours.
-    rows = dn.view(height, width * planes)
-    rows.sub_(black.repeat(width)).mul_(unit.mul(ratio / light).repeat(width))
-    rows.clamp_(None if config.keep_negatives else 0, 1)
-    return dn
+    black_dn: Tensor
+    """(P) float32."""
+    factor: Tensor
+    """(P) float32."""
+    low: float
+
+    @classmethod
+    def of(
+        cls,
+        levels: Levels,
+        ratio: float,
+        config: InputConfig,
+        device: torch.device = _CPU,
+        *,
+        light: float = 1.0,
+    ) -> Self:
+        """``light``: how many times its own light the short was given; it is amplified by so much less."""
+        if config.levels == "sid":
+            levels = sid_levels(levels)
+        if config.ratio_cap is not None:
+            ratio = min(ratio, config.ratio_cap)
+        black, unit = on_device(levels, device)
+        return cls(black, unit.mul(ratio / light), -math.inf if config.keep_negatives else 0)
+
+    def apply_(self, dn: Tensor) -> Tensor:
+        """In place, on any device: (h, w, P) float32 in one piece that is rid of dark and hot pixels."""
+        height, width, planes = dn.shape
+        # Whole rows, for it takes five times as long to go through the planes by fours.
+        rows = dn.view(height, width * planes)
+        rows.sub_(self.black_dn.repeat(width)).mul_(self.factor.repeat(width))
+        rows.clamp_(self.low, 1)
+        return dn
 
 
 @lru_cache(maxsize=1024)

@@ -26,7 +26,7 @@ from sidcap.data_manifest.words import Split
 from sidcap.model import TrainConfig, pack, unpack
 from sidcap.model.cache import FrameCache
 from sidcap.model.crops import TrainingData
-from sidcap.model.cutting import ByOpenCv, ByTorch
+from sidcap.model.cutting import ByTorch, Compiled
 from sidcap.model.data import AlignedPair, open_pair, select
 from sidcap.model.packing import BAYER, X_TRANS, Layout
 from sidcap.model.turns import ALL_TURNS, Turn, offset_of, turns_of
@@ -74,9 +74,9 @@ def test_the_packed_crop_of_a_turned_mosaic_is_the_turned_mosaic_packed(
     window = np.s_[offset[0] : offset[0] + side, offset[1] : offset[1] + side]
     np.testing.assert_array_equal(of_mosaic(colours[window], turn), colours[:side, :side])
     expected = np.moveaxis(pack(of_mosaic(mosaic[window], turn), layout.pattern), 0, -1)
-    for cutter in [ByTorch(layout), *([ByOpenCv(layout)] if layout is BAYER else [])]:
+    for cutter in (ByTorch(layout), Compiled(layout)):
         photosites = torch.from_numpy(mosaic)[window]
-        np.testing.assert_array_equal(cutter.turned(cutter.packed(photosites, turn), turn).numpy(), expected)
+        np.testing.assert_array_equal(cutter.packed(photosites, turn, turn).numpy(), expected)
 
 
 def test_a_turn_that_makes_another_pattern_of_a_pattern_is_not_used() -> None:
