@@ -33,6 +33,7 @@ from sidcap.model.frames import Frames, Window, size_of
 from sidcap.model.input import Amplification, input_ratio, on_device
 from sidcap.model.packing import Layout, Levels, Site
 from sidcap.model.turns import Turn, offset_of, turns_of
+from sidcap.model.unet import multiple_of
 
 MOST_LIGHT: Final = 4.0
 """Shot noise is added up to this many times the light of the short."""
@@ -111,10 +112,12 @@ class _Facts:
         pixels = open_pair(cache, pair)
         layout, origin = pixels.mosaic.packing
         height, width = pixels.mosaic.size
-        if config.patch + layout.cells > min(height, width):
+        largest = min(height, width) - layout.cells
+        if config.patch > largest:
+            fitting = largest - largest % multiple_of(config.depth)
             raise UsageError(
                 f"--patch {config.patch} is too large for {pair.short.path}, {width} x {height} packed pixels: "
-                f"give less than {min(height, width) - layout.cells + 1}"
+                f"give {fitting} or less"
             )
         return cls(
             layout,

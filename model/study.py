@@ -29,7 +29,7 @@ from sidcap.model.files import write_result
 from sidcap.model.intervals import Interval, caution
 from sidcap.model.scores import AMPLIFIED, MEAN_SCALED, Evaluation, JudgedRun
 from sidcap.model.trainer import train
-from sidcap.model.unet import DEPTHS, UNet
+from sidcap.model.unet import DEPTHS, multiple_of
 
 PUBLISHED_AMPLIFIED_DB: Final = 7.40
 """Of the study: its Canon 6D test images, 12 of them, amplified."""
@@ -255,7 +255,7 @@ def _check(config: TrainConfig, depths: Sequence[int], others: Sequence[Path]) -
         raise UsageError(f"depth {unknown[0]} is not one of {', '.join(f'{known:+d}' for known in DEPTHS)}")
     if not depths:
         raise UsageError("no depth to train: give some of -2,-1,0,1")
-    multiple = UNet(max(depths)).multiple
+    multiple = multiple_of(max(depths))
     if config.patch % multiple:
         raise UsageError(f"--patch {config.patch} does not fit depth {max(depths):+d}: give a multiple of {multiple}")
     for run in others:

@@ -19,6 +19,11 @@ DEPTHS: Final = range(-2, 2)
 _LEVELS_AT_DEPTH_0 = 5
 
 
+def multiple_of(depth: int) -> int:
+    """What the height and the width of the input of a network of that depth are multiples of."""
+    return int(2 ** (_LEVELS_AT_DEPTH_0 + depth - 1))
+
+
 class UNet(nn.Module):
     """(N, 4, h, w) amplified packed planes -> (N, 3, 2 h, 2 w) RGB, not clipped; h and w multiples of ``multiple``.
 
@@ -39,7 +44,7 @@ class UNet(nn.Module):
         self.planes, self.subpixels = planes, subpixels
         channels = CHANNELS[: _LEVELS_AT_DEPTH_0 + depth]
         steps = list(pairwise(channels))
-        self.multiple = 2 ** len(steps)
+        self.multiple = multiple_of(depth)
         """Height and width of the input are multiples of this."""
         self.halo = 6 * self.multiple
         """No output pixel depends on input further away than this, in packed pixels; a multiple of ``multiple``."""
