@@ -219,13 +219,22 @@ SHARING: dict[str, Run | Serve] = {
     "sidcap --install-completion": Run("bash"),
 }
 
+_ONE_TRIAL = "--scenes 1 --size 160x240 --signals 1"
 _SHORT_ONE = Read("tests/test_reliability.py runs a short one")
 
 BENCHMARKS: dict[str, Run | Read] = {
-    "python bench/alignment.py --trials 6 --scenes 3 --json outcomes.json": Run(
-        "--trials 1 --scenes 1 --size 160x240 --signals 1 --shifts 0 --no-peers"
+    "python bench/ablation.py --dataset dataset --out ablation --epochs 160 --patch 128 --seeds 0,1 --repeat "
+    "levels,keep-negatives,ratio,dark-shading,shot-noise,schedule,ema": Read("an hour"),
+    "python bench/alignment.py --trials 12 --scenes 6 --json outcomes.json": Run(
+        f"{_ONE_TRIAL} --shifts 0 --trials 1 --no-peers"
+    ),
+    "python bench/alignment.py --accepts 3000": Run(f"{_ONE_TRIAL} --accepts 1"),
+    "python bench/alignment.py --rejects 1000": Run(f"{_ONE_TRIAL} --rejects 1"),
+    "python bench/alignment.py --size 3670x5496 --signals 0.3,1 --shifts 0.1,3 --trials 3 --scenes 1 --no-peers": Run(
+        f"{_ONE_TRIAL} --shifts 0 --trials 1"
     ),
     "python bench/alignment.py --time": Read("half a minute"),
+    "python bench/alignment_limits.py": Read("half a minute"),
     "python bench/alignment_plot.py outcomes.json": Run("plot.png"),
     "python bench/calibration.py full": Read("an hour; minutes with the least of its settings"),
     "python bench/fault_campaign.py --runs 500 --kills 200 --disks 10 --jobs 5": _SHORT_ONE,
