@@ -82,7 +82,7 @@ def test_the_overview_has_its_commands_in_groups() -> None:
         (("no-such-command",), "UsageError", 2),
         (("camera", "status", "--camera", "ptpip:127.0.0.1:1"), "CameraNotFoundError", 1),
         (("decide", "1", "--accept", "--reject", "--why", "x", "--dataset", "nowhere"), "UsageError", 2),
-        (("enhance", "no.CR2", "no-run", "--ratio", "100", "-o", "x.png"), "TrainingError", 1),
+        (("enhance", "no.CR2", "no-run", "--ratio", "100", "-o", "x.png"), "UsageError", 2),
     ],
 )
 def test_a_failure_is_one_json_document_where_json_was_asked_for(
