@@ -9,7 +9,7 @@ import typer
 
 from sidcap.cli.completion import runs
 from sidcap.cli.options import JsonOption
-from sidcap.cli.screen import console, print_json, progress, warn
+from sidcap.cli.screen import console, print_json, progress, warn, without_c_chatter
 from sidcap.cli.train import Device, DeviceOption
 
 
@@ -52,7 +52,7 @@ def enhance(
     """
     from sidcap.model.enhancement import enhance_file
 
-    with progress() as bar:
+    with without_c_chatter(), progress() as bar:
         task = bar.add_task("enhancing", total=None)
         enhanced = enhance_file(
             file,

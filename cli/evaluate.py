@@ -98,7 +98,7 @@ def show_scores(evaluation: Evaluation) -> None:
 def _show_pairs(evaluation: Evaluation) -> None:
     origin = ", simulated camera" if evaluation.simulated else ""
     trained = ", ".join(
-        f"{run.name}: " + (f"weights from {run.imported_from}" if run.imported_from else f"{run.epochs} epochs")
+        f"{run.name}: " + (f"weights from {run.imported_from}" if run.imported_from else counted(run.epochs, "epoch"))
         for run in evaluation.runs
     )
     table = _table("short", "ratio", *evaluation.pictures)
@@ -119,7 +119,8 @@ def _show_means(evaluation: Evaluation) -> None:
 
     whole = evaluation.mean(evaluation.pictures[0]).psnr_db
     table = _table("picture", "PSNR", "SSIM", "8 bit", "aligned*")
-    table.title = f"means over {whole.pairs} pairs of {whole.scenes} scenes, 95% intervals by scene"
+    judged = f"{counted(whole.pairs, 'pair')} of {counted(whole.scenes, 'scene')}"
+    table.title = f"means over {judged}, 95% intervals by scene"
     for column in table.columns[1:]:
         column.justify = "right"
     for group, rows in _by_group(evaluation.summaries):

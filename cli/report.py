@@ -58,7 +58,8 @@ def report(
 
     The file needs no network and nothing beside it, stays under 5 MB, and can be
     printed. What cannot be read is said in its place. Ends with exit code 3
-    where records or files of the dataset are missing or damaged.
+    where records or files of the dataset, or the checkpoint of a run, are missing
+    or damaged.
 
     [bold]The dataset in ./dataset[/]
     sidcap report
@@ -73,6 +74,8 @@ def report(
     made = _made(_dataset(dataset, runs or []), runs or [], checksums=checksums)
     _write(output, html(made.document).encode())
     console.print(f"report: {output}", soft_wrap=True)
+    for problem in made.unreadable:
+        warn(problem)
     if plots is not None:
         written = write_plots(made.document, plots)
         if made.checksums:
@@ -90,7 +93,7 @@ def report(
                 "damaged": made.damaged,
             }
         )
-    if made.damaged:
+    if made.damaged or made.unreadable:
         raise typer.Exit(NOT_USABLE)
 
 
@@ -111,6 +114,8 @@ class _Made:
     """Of every file of the dataset, for ``sha256sum --check``."""
     damaged: int = 0
     """Files and records of the dataset that are missing, damaged or incomplete."""
+    unreadable: tuple[str, ...] = ()
+    """Why the checkpoint of a run cannot be read, for every such run."""
 
 
 def _made(dataset: Path | None, runs: Sequence[Path], *, checksums: bool) -> _Made:
@@ -136,10 +141,12 @@ def _made(dataset: Path | None, runs: Sequence[Path], *, checksums: bool) -> _Ma
             made = replace(made, checksums=checksums_of(contents), damaged=len(problems))
         if runs:
             from sidcap.model.report import runs_part
+            from sidcap.model.report.runs import read_runs
 
             say("runs")
             share = _PICTURE_BYTES // 2 if parts else _PICTURE_BYTES
             parts.append(runs_part(runs, store, picture_bytes=share))
+            made = replace(made, unreadable=tuple(run.problem for run in read_runs(runs) if run.state is None))
     titles = [part.title for part in parts]
     document = Document(" and ".join(titles), "; ".join(part.subtitle for part in parts), _written(), tuple(parts))
     return replace(made, document=document)

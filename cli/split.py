@@ -69,6 +69,11 @@ def split(
     _show(scenes, wanted, groups)
     verb = "would move" if dry_run else "moved"
     console.print(f"{counted(len(plan.moves), 'scene')} {verb}" + ("" if plan.moves else ": all are where they belong"))
+    if plan.moves:
+        warn(
+            "a run trained on an earlier split may have learned from scenes that are in test or val after this one: "
+            "train anew before you judge it"
+        )
     if json:
         print_json(
             {

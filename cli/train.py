@@ -237,8 +237,8 @@ def train(
     )
     if report.interrupted:
         go_on = f"sidcap train --resume --out {out}{suffix}"
-        raise StoppedError(f"stopped after {report.epochs} epochs; go on with: {go_on}")
-    console.print(f"trained {report.epochs} epochs into {out}. Next: sidcap evaluate {out}{suffix}")
+        raise StoppedError(f"stopped after {counted(report.epochs, 'epoch')}; go on with: {go_on}")
+    console.print(f"trained {counted(report.epochs, 'epoch')} into {out}. Next: sidcap evaluate {out}{suffix}")
     if json:
         print_json(report)
 
@@ -311,8 +311,9 @@ def _show_start(start: Started) -> None:
     together = f" in {start.processes} processes" if start.processes > 1 else ""
     resident = ", all pairs in its memory" if start.on_device else ""
     console.print(
-        f"training {start.parameters / 1e6:.2f} M parameters on {start.pairs} pairs of {start.scenes} scenes, "
-        f"{start.config.epochs} epochs, preset {start.config.preset}, "
+        f"training {start.parameters / 1e6:.2f} M parameters "
+        f"on {counted(start.pairs, 'pair')} of {counted(start.scenes, 'scene')}, "
+        f"{counted(start.config.epochs, 'epoch')}, preset {start.config.preset}, "
         f"on {start.device} in {start.precision}{together}{resident}"
     )
     if start.config.patch < start.reach:

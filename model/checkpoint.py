@@ -97,7 +97,10 @@ def read_state(run: Path) -> RunState:
     try:
         with safe_open(path, framework="pt") as file:
             return RunState.model_validate_json((file.metadata() or {}).get("sidcap", ""))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if run.is_file():
+            folder = "its folder" if run.name != CHECKPOINT_NAME else str(run.parent)
+            raise UsageError(f"{run} is a file; a run is a folder: give {folder}") from error
         raise UsageError(f"{run} holds no checkpoint: train one with `sidcap train --out {run}`") from error
     except (OSError, SafetensorError, ValidationError) as error:
         raise _broken(path) from error

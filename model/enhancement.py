@@ -62,7 +62,7 @@ def enhance_file(
     if picture.suffix.lower() not in PICTURE_SUFFIXES:
         raise UsageError(f"{picture} is no TIFF or PNG: end the picture's name in {', '.join(PICTURE_SUFFIXES)}")
     if not 0 < ratio < float("inf"):
-        raise UsageError(f"--ratio {ratio:g} amplifies nothing: give 100, for example")
+        raise UsageError(f"--ratio {ratio:g} cannot be amplified by: give 100, for example")
     if not file.is_file():
         raise UsageError(f"{file} is {'a folder' if file.is_dir() else 'not there'}: give a raw file")
     state = read_state(run)

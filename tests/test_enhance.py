@@ -15,6 +15,7 @@ import records
 import tiny_raw
 import torch
 from numpy.typing import NDArray
+from simulated_frames import SHOT, small_maker
 from typer.testing import CliRunner, Result
 
 from sidcap.cli import app
@@ -221,8 +222,10 @@ def test_an_x_trans_file_goes_through_an_x_trans_run_and_through_no_other(tmp_pa
         ({"ratio": "-3"}, "--ratio"),
         ({"ratio": "inf"}, "--ratio"),
         ({"ratio": "nan"}, "--ratio"),
-        ({"out": "short.dng/out.png"}, "cannot write"),
-        ({"out": "folder.png"}, "cannot write"),
+        ({"out": "short.dng/out.png"}, "short.dng is a file, no folder: write elsewhere"),
+        ({"out": "folder.png"}, "it is a folder: write elsewhere"),
+        ({"run": "short.dng"}, "short.dng is a file; a run is a folder: give its folder"),
+        ({"run": "run/checkpoint.safetensors"}, "is a file; a run is a folder: give"),
     ],
 )
 def test_wrong_input_is_one_line(tmp_path: Path, changes: dict[str, str], told: str) -> None:
@@ -238,6 +241,16 @@ def test_wrong_input_is_one_line(tmp_path: Path, changes: dict[str, str], told: 
     )
     assert told in error_line(result)
     assert not (tmp_path / "out.png").exists()
+
+
+def test_of_a_truncated_raw_file_libraw_says_nothing_of_its_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, file = make_run(tmp_path / "run"), tmp_path / "short.CR2"
+    file.write_bytes(small_maker().make(SHOT)[:500_000])
+    result = run(file, folder, "-o", tmp_path / "out.png", "--ratio", "50")
+    assert "truncated or broken" in error_line(result)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_ratio_must_be_given(tmp_path: Path) -> None:

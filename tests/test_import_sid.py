@@ -279,7 +279,8 @@ def test_training_and_evaluation_leave_out_what_is_missing_and_say_how_many(half
     options = ("--epochs", "1", "--patch", "16", "--depth", "-2", "--sample-every", "9", "--device", "cpu")
     trained = run("train", *options, "--out", tmp_path / "run", "--dataset", half_there)
     assert trained.exit_code == 0, trained.stderr
-    assert "on 1 pairs of 1 scenes" in trained.stderr
+    assert "on 1 pair of 1 scene, 1 epoch, preset" in " ".join(trained.stderr.split())
+    assert "trained 1 epoch into" in " ".join(trained.stderr.split())
     assert "1 pair left out, missing" in trained.stderr
     judged = run("evaluate", tmp_path / "run", "--device", "cpu", "--dataset", half_there, "--json")
     assert judged.exit_code == 0, judged.stderr

@@ -442,6 +442,15 @@ def test_files_that_are_nothing_of_the_kind_are_one_line(tmp_path: Path, name: s
     assert not (tmp_path / "run").exists()
 
 
+def test_what_is_not_there_or_a_run_already_is_wrong_usage(tmp_path: Path) -> None:
+    assert run(tmp_path / "no.pth", "-o", tmp_path / "run").exit_code == 2
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "checkpoint.safetensors").touch()
+    result = run(tmp_path / "mine", "-o", tmp_path / "run")
+    assert "is a run of sidcap already" in error_line(result)
+    assert result.exit_code == 2
+
+
 def test_a_truncated_state_dict_is_one_line(port: Port, tmp_path: Path) -> None:
     torch.save(port.state_dict(), tmp_path / "model.pth")
     cut(tmp_path / "model.pth", 500_000)

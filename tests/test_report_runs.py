@@ -202,11 +202,20 @@ def test_imported_weights_are_called_that(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_checkpoint_is_reported_as_such(run: Path) -> None:
     (run / "checkpoint.safetensors").write_bytes(b"nothing")
-    page = reported(run)
+    assert report(run).exit_code == 3
+    page = written(Path("report.html"))
     assert "no checkpoint" in page.section("runs-overview")
     assert "is not a checkpoint of sidcap, or broken" in page.section("runs-overview")
     assert "No run has a checkpoint, which holds its settings" in page.section("settings")
     assert "Training curves" in page.section("training")
+
+
+def test_a_run_that_cannot_be_read_is_exit_code_3(run: Path) -> None:
+    assert report(run).exit_code == 0
+    (run / "checkpoint.safetensors").write_bytes(b"nothing")
+    result = report(run)
+    assert result.exit_code == 3
+    assert "is not a checkpoint of sidcap, or broken" in " ".join(result.stderr.split())
 
 
 def test_folders_that_are_not_there_or_named_twice_are_refused(run: Path) -> None:

@@ -70,7 +70,9 @@ class TensorBundle:
             big_endian = bool(_integer(header, 2))
             self.entries = {name.decode(): _entry(value) for name, value in sorted(records.items())}
         except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
-            raise WeightsError(f"{index} is no index of a TensorFlow checkpoint, or broken ({error})") from error
+            raise WeightsError(
+                f"{index} is no index of a TensorFlow checkpoint, or broken ({error}): copy it again"
+            ) from error
         if big_endian:
             raise WeightsError(f"{index} was written on a big-endian machine: save the checkpoint anew on another")
 

@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sidcap.data_manifest.errors import WeightsError
+from sidcap.data_manifest.errors import UsageError, WeightsError
+from sidcap.model.checkpoint import CHECKPOINT_NAME
 from sidcap.model.weights.bundle import INDEX_SUFFIX, TensorBundle
 from sidcap.model.weights.layers import Layer, SubpixelOrder, natural_order
 
@@ -50,12 +51,12 @@ class Source:
 def read_source(path: Path) -> Source:
     """The layers in ``path``: a TensorFlow checkpoint's index, data, prefix or folder, or one file of tensors.
 
-    WeightsError where there is nothing of the kind, or it is broken.
+    UsageError where there is nothing of the kind, WeightsError where it is broken.
     """
     if (prefix := _bundle_prefix(path)) is not None:
         return _of_tensorflow(TensorBundle(prefix))
     if not path.is_file():
-        raise WeightsError(f"{path} does not exist: give a TensorFlow checkpoint, a .pth or a .safetensors file")
+        raise UsageError(f"{path} does not exist: give a TensorFlow checkpoint, a .pth or a .safetensors file")
     if path.suffix == ".safetensors":
         return _of_state_dict(_safetensors(path), path, "safetensors")
     return _of_state_dict(_unpickled(path), path, "PyTorch")
@@ -64,6 +65,8 @@ def read_source(path: Path) -> Source:
 def _bundle_prefix(path: Path) -> Path | None:
     """The common beginning of a TensorFlow checkpoint's files; None where ``path`` is of no such checkpoint."""
     if path.is_dir():
+        if (path / CHECKPOINT_NAME).exists():
+            raise UsageError(f"{path} is a run of sidcap already: evaluate, enhance and export-model take it as it is")
         indices = sorted(path.glob(f"*{INDEX_SUFFIX}"))
         if len(indices) != 1:
             raise WeightsError(f"{path} holds {len(indices)} TensorFlow checkpoints: give the .index file of one")
@@ -128,7 +131,10 @@ def _layer(tensors: Mapping[str, Tensor], module: str, path: Path) -> Layer:
     own = [name for name in tensors if name.rpartition(".")[0] == module]
     strange = [name for name in own if name.rpartition(".")[2] not in ("weight", "bias")]
     if weight is None or weight.ndim != 4 or not weight.is_floating_point() or strange:
-        raise WeightsError(f"{path} holds {[*strange, *own][0]}, and a SID network has nothing but convolutions")
+        raise WeightsError(
+            f"{path} holds {[*strange, *own][0]}, and a SID network has nothing but convolutions: "
+            "save its state_dict() alone"
+        )
     return Layer(weight.float(), None if bias is None else bias.float())
 
 
