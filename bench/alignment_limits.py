@@ -28,7 +28,7 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from shifted_scenes import WHITE_DN, Pair, Scene, make_pair
 
-from sidcap.curate.reading import HALF_BAND
+from sidcap.curate.reading import HALF_BAND, WIDE_PX
 
 Image = NDArray[np.float32]
 Slopes = tuple[Image, Image]
@@ -66,12 +66,13 @@ def _shares(scene: Scene, pair: Pair) -> dict[str, float]:
             ("non-local means", _non_local_means),
         )
     }
+    as_sidcap = as_read, wide[WIDTHS_PX.index(WIDE_PX)]
     share = _Information(scene, pair).share
     return {
         "slopes as read": share(as_read),
-        "and a Gaussian of 1.1 px (what sidcap does)": share(as_read, wide[WIDTHS_PX.index(1.1)]),
+        f"and a Gaussian of {WIDE_PX} px (what sidcap does)": share(*as_sidcap),
         "and Gaussians of 0.7 to 2.5 px, seven": share(as_read, *wide),
-        **{f"{name}, and what sidcap does": share(as_read, wide[2], slopes) for name, slopes in denoised.items()},
+        **{f"{name}, and what sidcap does": share(*as_sidcap, slopes) for name, slopes in denoised.items()},
         "any linear filter (Knapp and Carter)": (scene.bound_px(pair) / bound_with_noisy_long_px(scene, pair)) ** 2,
     }
 
