@@ -49,6 +49,7 @@ OFF: Final[Mapping[str, Mapping[str, Any]]] = {
     "batch": {"batch": 1},
     "lr": {"lr": 1e-4},
     "batch-and-lr": {"batch": 1, "lr": 1e-4},
+    "batch-and-shot-noise": {"batch": 1, "shot_noise": False},
 }
 
 

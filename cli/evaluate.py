@@ -10,7 +10,7 @@ import typer
 
 from sidcap.cli.completion import runs as runs_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import console, counted, print_json, progress, warn
+from sidcap.cli.screen import NOT_USABLE, complain, console, counted, print_json, progress, warn
 from sidcap.cli.train import Device, DeviceOption, IncludeOption, show_left_out
 from sidcap.data_manifest.words import Split
 
@@ -60,6 +60,10 @@ def evaluate(
     show_scores(evaluation)
     if json:
         print_json(evaluation)
+    for doubt in evaluation.doubts:
+        complain(doubt)
+    if evaluation.doubts:
+        raise typer.Exit(NOT_USABLE)
 
 
 def evaluate_showing_progress(

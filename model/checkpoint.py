@@ -34,6 +34,9 @@ class RunState(Record):
     config: TrainConfig
     data_sha256: str
     """`Selection.fingerprint` of the pairs it is trained on; empty for weights that were imported."""
+    learned_from: tuple[str, ...] = ()
+    """SHA-256 of the longs of these pairs, ascending, by which a scene is known wherever it is moved to; empty for
+    weights that were imported, or trained by a version that did not keep it."""
     scenes: int = Field(ge=0)
     """Crops in an epoch; 0 for weights that were imported."""
     step: int = Field(default=0, ge=0)

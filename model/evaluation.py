@@ -70,7 +70,7 @@ def evaluate(
     UsageError for an empty split or a run that is named twice, RawError for an unreadable frame.
     """
     selection = select(store, split, include)
-    networks = _loaded(runs, choose_device(device))
+    networks = _loaded(runs, choose_device(device), selection)
     cache = FrameCache(store)
     cache.fill(selection.shorts, selection.longs, on_decoded)
     books = [_Book(split, [network.run]) for network in networks]
@@ -93,7 +93,7 @@ class _Network:
     network: UNet
 
 
-def _loaded(runs: Sequence[Path], device: torch.device) -> list[_Network]:
+def _loaded(runs: Sequence[Path], device: torch.device, selection: Selection) -> list[_Network]:
     if len({run.resolve() for run in runs}) < len(runs) or not runs:
         raise UsageError("give every run once: " + " ".join(str(run) for run in dict.fromkeys(runs)))
     loaded = []
@@ -109,6 +109,7 @@ def _loaded(runs: Sequence[Path], device: torch.device) -> list[_Network]:
             imported_from=state.imported_from,
             checkpoint_sha256=sha256_of(run / CHECKPOINT_NAME),
             config=state.config,
+            seen=tuple(dict.fromkeys(p.scene for p in selection.pairs if p.long.checksum in state.learned_from)),
         )
         loaded.append(_Network(judged, network))
     return loaded

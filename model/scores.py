@@ -67,6 +67,8 @@ class JudgedRun(Record):
     """The file that its weights come from, where sidcap did not train them."""
     checkpoint_sha256: str
     config: TrainConfig
+    seen: tuple[str, ...] = ()
+    """Scenes among those judged that the run has learned from: what it scores on them says nothing of others."""
 
 
 class Summary(Record):
@@ -139,6 +141,16 @@ class Evaluation(Record):
     def pictures(self) -> tuple[str, ...]:
         """The names of what was judged of every pair: amplified, mean-scaled, and the runs."""
         return (AMPLIFIED, MEAN_SCALED, *(run.name for run in self.runs))
+
+    @property
+    def doubts(self) -> list[str]:
+        """For every run that learned from some of these scenes, what that means; on the train split that is no news."""
+        return [
+            f"{run.name} has learned from {len(run.seen)} of these scenes ({', '.join(run.seen)}), so this is no score "
+            "of what it has not seen: train anew, or judge it on other scenes"
+            for run in self.runs
+            if run.seen and self.split is not Split.TRAIN
+        ]
 
     def mean(self, picture: str, group: str = "all") -> Summary:
         """The means of one picture. KeyError where there is none of that name, or no such group."""

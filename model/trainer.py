@@ -82,7 +82,12 @@ def train(
     device = local_device(choose_device(config.device))
     with processes(device) as others:
         selection = select(store, Split.TRAIN, include)
-        state = RunState(config=config, data_sha256=selection.fingerprint(config), scenes=len(selection.scenes))
+        state = RunState(
+            config=config,
+            data_sha256=selection.fingerprint(config),
+            learned_from=tuple(sorted({long.checksum for long in selection.longs})),
+            scenes=len(selection.scenes),
+        )
         if resume:
             state = _resumed(run, state)
         elif others.first:
@@ -329,7 +334,7 @@ def _resumed(run: Path, wanted: RunState) -> RunState:
         )
     if wanted.config.epochs < saved.epoch:
         raise UsageError(f"{run} already has {saved.epoch} epochs: give more than that as --epochs")
-    return saved.replace(config=wanted.config)
+    return saved.replace(config=wanted.config, learned_from=wanted.learned_from)
 
 
 @contextmanager

@@ -100,6 +100,26 @@ def test_every_pair_is_judged_against_its_own_long(store: Store, untrained: Path
     assert (score.nominal_ratio, score.ratio, score.iso) == (300, 300, 12800)
 
 
+def test_a_scene_that_was_trained_on_is_known_again_after_another_split(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(store, TrainConfig(epochs=1, patch=16, depth=-2, device="cpu"), tmp_path / "run")
+    before = evaluate(store, [tmp_path / "run"], device="cpu")
+    assert (before.runs[0].seen, before.doubts) == ((), [])
+    longs = {scene.frames[0].sha256 for scene in store.scenes(Split.TRAIN)}
+    monkeypatch.chdir(store.root.parent)
+    dealt = CliRunner().invoke(app, ["split", "--dataset", "set", "--train", "2", "--test", "3", "--seed", "3"])
+    assert dealt.exit_code == 0, dealt.stderr
+    learned = tuple(scene.name for scene in store.scenes(Split.TEST) if scene.frames[0].sha256 in longs)
+    assert learned
+    result = CliRunner().invoke(app, ["evaluate", "--dataset", "set", "run", "--device", "cpu"])
+    assert result.exit_code == 3
+    said = " ".join(result.stderr.split())
+    assert f"run has learned from {len(learned)} of these scenes ({', '.join(learned)})" in said
+    on_train = evaluate(store, [tmp_path / "run"], Split.TRAIN, device="cpu")
+    assert on_train.doubts == [], "whoever asks for the train split knows"
+
+
 def test_pairs_that_lie_in_another_order_get_the_same_scores(store: Store, untrained: Path) -> None:
     before = evaluate(store, [untrained], device="cpu")
     store.change_scene(

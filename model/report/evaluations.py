@@ -25,6 +25,7 @@ def judged(number: int, judgement: Judgement, runs: Sequence[Run]) -> list[Block
     """One evaluation: means with intervals, differences, every pair."""
     evaluation = judgement.evaluation
     blocks: list[Block] = [_heading(evaluation), *_stale(evaluation, runs)]
+    blocks += [Words(f"{doubt}.", "doubt") for doubt in evaluation.doubts]
     whole = evaluation.mean(AMPLIFIED).psnr_db
     if words := caution(whole.scenes):
         blocks.append(Words(words.replace(" (docs/evaluation.md says by how much)", "") + ".", "doubt"))
