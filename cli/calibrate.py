@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, complain, console, counted, print_json, progress, warn, without_c_chatter
+from sidcap.cli.screen import NOT_USABLE, complain, console, print_json, progress, warn, without_c_chatter
 from sidcap.data_manifest.errors import SidcapError, UsageError
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from sidcap.data_manifest.calibration_frames import Kind

@@ -11,8 +11,9 @@ from rich.markup import escape
 from sidcap.cli.bracket_screen import SIGNS
 from sidcap.cli.connection import SIMULATED, CameraOption, open_camera
 from sidcap.cli.options import JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, without_c_chatter
+from sidcap.cli.screen import NOT_USABLE, console, print_json, without_c_chatter
 from sidcap.cli.simulate_camera import Sensor
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from sidcap.capture import Check

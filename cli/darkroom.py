@@ -12,9 +12,10 @@ import typer
 from sidcap.cli.bracket_screen import spoken
 from sidcap.cli.completion import isos
 from sidcap.cli.connection import LOOPBACK, SIMULATED, simulated_camera
-from sidcap.cli.screen import console, counted, print_json, warn
+from sidcap.cli.screen import console, print_json, warn
 from sidcap.cli.simulate_camera import Sensor
 from sidcap.data_manifest.errors import CameraError, RawError, UsageError
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

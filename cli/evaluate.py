@@ -10,9 +10,9 @@ import typer
 
 from sidcap.cli.completion import runs as runs_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, complain, console, counted, print_json, progress, warn
+from sidcap.cli.screen import NOT_USABLE, complain, console, print_json, progress, warn
 from sidcap.cli.train import Device, DeviceOption, IncludeOption, show_left_out
-from sidcap.data_manifest.words import Split
+from sidcap.data_manifest.words import Split, counted
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from sidcap.cli.bracket_screen import BracketScreen, show_check, show_plan, spoken
 from sidcap.cli.order import Destination, Wish
-from sidcap.cli.screen import ask, complain, console, counted, status, warn
+from sidcap.cli.screen import ask, complain, console, status, warn
 from sidcap.data_manifest.errors import CameraError, CameraLostError, DiskFullError, RawError, UsageError
-from sidcap.data_manifest.words import Split
+from sidcap.data_manifest.words import Split, counted
 
 if TYPE_CHECKING:
     from sidcap.capture import BracketPlan, Check, Session

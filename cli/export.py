@@ -15,7 +15,6 @@ from sidcap.cli.leaks import leaks
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import (
     console,
-    counted,
     ended_like_ctrl_c,
     print_json,
     progress,
@@ -23,7 +22,7 @@ from sidcap.cli.screen import (
     without_c_chatter,
 )
 from sidcap.data_manifest.errors import StoppedError, UsageError
-from sidcap.data_manifest.words import Split, Verdict
+from sidcap.data_manifest.words import Split, Verdict, counted
 
 if TYPE_CHECKING:
     from sidcap.data_manifest.exporters.cargo import Cargo

@@ -12,7 +12,6 @@ from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, datas
 from sidcap.cli.screen import (
     NOT_USABLE,
     console,
-    counted,
     ended_like_ctrl_c,
     print_json,
     progress,
@@ -20,6 +19,7 @@ from sidcap.cli.screen import (
     without_c_chatter,
 )
 from sidcap.data_manifest.errors import StoppedError
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from sidcap.data_manifest.importers.sid import ImportReport

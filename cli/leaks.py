@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sidcap.cli.options import dataset_suffix
-from sidcap.cli.screen import counted, progress, warn, without_c_chatter
+from sidcap.cli.screen import progress, warn, without_c_chatter
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from sidcap.curate.near_duplicates import NearDuplicate

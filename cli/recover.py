@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
-from sidcap.cli.screen import console, counted, print_json, status, warn, without_c_chatter
+from sidcap.cli.screen import console, print_json, status, warn, without_c_chatter
 from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from sidcap.capture.recover import Recovery, Report

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, warn, without_c_chatter
+from sidcap.cli.screen import NOT_USABLE, console, print_json, progress, warn, without_c_chatter
 from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from sidcap.data_manifest.pages.document import Document, Part

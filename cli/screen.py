@@ -44,11 +44,6 @@ def ask(question: str) -> str:
     return line.strip()
 
 
-def counted(count: int, noun: str) -> str:
-    """How many there are of what: 1 pair, 2 pairs."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def progress() -> Progress:
     """A progress bar with time left; nothing where nobody watches."""
     from rich.progress import (

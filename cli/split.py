@@ -9,9 +9,9 @@ import typer
 
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.renumbering import note_renumbering
-from sidcap.cli.screen import console, counted, ended_like_ctrl_c, print_json, progress, warn, without_c_chatter
+from sidcap.cli.screen import console, ended_like_ctrl_c, print_json, progress, warn, without_c_chatter
 from sidcap.data_manifest.errors import UsageError
-from sidcap.data_manifest.words import Split
+from sidcap.data_manifest.words import Split, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

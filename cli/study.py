@@ -116,6 +116,8 @@ def _config(preset: PresetName, given: dict[str, Any], settings: Sequence[str]) 
             raise UsageError(f"--set {setting}: give NAME=VALUE, such as lr=5e-4")
         if name not in known:
             raise UsageError(f"--set {setting}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
+        if name in given:
+            raise UsageError(f"--set {setting}: {name} is given twice: give it once")
         given[name] = None if value == "none" else value
     try:
         return TrainConfig.of_preset(preset.value, **given)

@@ -12,8 +12,9 @@ import typer
 
 from sidcap.cli.completion import runs
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
-from sidcap.cli.screen import console, counted, is_watched, print_json, progress, warn
+from sidcap.cli.screen import console, is_watched, print_json, progress, warn
 from sidcap.data_manifest.errors import StoppedError
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sidcap.cli.leaks import leaks
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, console, counted, print_json, progress, without_c_chatter
+from sidcap.cli.screen import NOT_USABLE, console, print_json, progress, without_c_chatter
+from sidcap.data_manifest.words import counted
 
 _MISSING_SHOWN = 20
 """A dataset of lists without files has thousands."""

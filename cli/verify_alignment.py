@@ -17,14 +17,13 @@ from sidcap.cli.screen import (
     NOT_USABLE,
     complain,
     console,
-    counted,
     print_json,
     progress,
     warn,
     without_c_chatter,
 )
 from sidcap.data_manifest.errors import StoppedError, UsageError
-from sidcap.data_manifest.words import Verdict
+from sidcap.data_manifest.words import Verdict, counted
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -44,9 +44,10 @@ def quotas(train: float, test: float | None, val: float, scenes: int) -> dict[Sp
     whole = 1.0 if max(train, test or 0.0, val) <= 1 else float(scenes)
     wanted = {Split.TRAIN: train, Split.TEST: whole - train - val if test is None else test, Split.VAL: val}
     if min(wanted.values()) < -1e-9 or abs(sum(wanted.values()) - whole) > 1e-6:
+        given = {Split.TRAIN: train, Split.TEST: test, Split.VAL: val}
+        asked = ", ".join(f"{split} {value:g}" for split, value in given.items() if value is not None)
         raise UsageError(
-            f"{train:g}, {sum(wanted.values()) - train - val:g} and {val:g} for train, test and val do not fit: give "
-            f"shares that add up to 1, or numbers that add up to the {scenes} scenes"
+            f"{asked} do not fit: give shares that add up to 1, or numbers that add up to the {scenes} scenes"
         )
     exact = {split: max(value, 0.0) * scenes / whole for split, value in wanted.items()}
     rounded = {split: int(value + 1e-6) for split, value in exact.items()}

@@ -5,6 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+def counted(count: int, noun: str) -> str:
+    """How many there are of what: 1 pair, 2 pairs, 12,000 pairs."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 class Split(StrEnum):
     """What a scene is used for. A whole scene belongs to one split; the values are SID's."""
 

@@ -18,7 +18,7 @@ from sidcap.data_manifest.sensor import Sensor
 from sidcap.data_manifest.store import Store
 from sidcap.model.checkpoint import RunState, load_network, read_state
 from sidcap.model.config import DeviceChoice
-from sidcap.model.files import write_result
+from sidcap.model.files import must_be_free, write_result
 from sidcap.model.inference import choose_device, enhance
 from sidcap.model.input import network_input
 from sidcap.model.packing import Levels, layout_of, pack
@@ -65,6 +65,7 @@ def enhance_file(
         raise UsageError(f"--ratio {ratio:g} cannot be amplified by: give 100, for example")
     if not file.is_file():
         raise UsageError(f"{file} is {'a folder' if file.is_dir() else 'not there'}: give a raw file")
+    must_be_free(picture)
     state = read_state(run)
     raw = read_raw(file)
     cfa = layout_of(raw.cfa)[0].name

@@ -13,12 +13,17 @@ def write_result(path: Path, content: bytes) -> None:
 
     UsageError where a folder or a file is in the way, TrainingError where the disk refuses.
     """
-    if path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder: write elsewhere")
-    if (above := next(folder for folder in path.parents if folder.exists())).is_file():
-        raise UsageError(f"cannot write {path}: {above} is a file, no folder: write elsewhere")
+    must_be_free(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, content)
     except OSError as error:
         raise TrainingError(f"cannot write {path} ({error.strerror}): make room, then try again") from error
+
+
+def must_be_free(path: Path) -> None:
+    """UsageError where a folder or a file is in the way: to be asked before what is to be written there is computed."""
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder: write elsewhere")
+    if (above := next(folder for folder in path.parents if folder.exists())).is_file():
+        raise UsageError(f"cannot write {path}: {above} is a file, no folder: write elsewhere")

@@ -14,7 +14,7 @@ from sidcap.data_manifest.errors import UsageError, WeightsError
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.store import program
 from sidcap.model.checkpoint import RunState, load_network, read_state
-from sidcap.model.files import write_result
+from sidcap.model.files import must_be_free, write_result
 from sidcap.model.packing import BAYER, X_TRANS
 from sidcap.model.unet import UNet
 
@@ -54,6 +54,7 @@ def export_onnx(run: Path, file: Path) -> OnnxModel:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise UsageError(f"{error.name} is not installed, which exporting needs: pip install 'sidcap[onnx]'") from error
+    must_be_free(file)
     state = read_state(run)
     network = load_network(run)
     model = _exported(network)

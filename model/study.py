@@ -19,7 +19,7 @@ import torch
 from sidcap.data_manifest.errors import UsageError
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.store import Store, program
-from sidcap.data_manifest.words import Split
+from sidcap.data_manifest.words import Split, counted
 from sidcap.model.checkpoint import CHECKPOINT_NAME, read_state
 from sidcap.model.config import TrainConfig
 from sidcap.model.data import select
@@ -164,7 +164,7 @@ def tables(done: Study) -> tuple[Table, Table]:
     """Both of the study's tables, its own figures beside."""
     psnr = done.evaluation.mean(AMPLIFIED).psnr_db
     simulated = ", simulated camera" if done.evaluation.simulated else ""
-    on_what = f"PSNR in dB on {psnr.pairs} pairs of {psnr.scenes} test scenes{simulated}"
+    on_what = f"PSNR in dB on {counted(psnr.pairs, 'pair')} of {counted(psnr.scenes, 'test scene')}{simulated}"
     about_intervals = tuple(filter(None, ("in brackets: 95% intervals, bootstrap over scenes", caution(psnr.scenes))))
     first = Table(
         title=f"Table 1: networks trained for various sensors. {on_what}",
@@ -299,7 +299,7 @@ def _origin(done: Study, name: str) -> str:
     run = _run(done, name)
     if name in done.training_s:
         return f"trained on this camera ({_depth_in_words(run.config.depth)})"
-    weights = f"weights from {Path(run.imported_from).name}" if run.imported_from else f"{run.epochs} epochs"
+    weights = f"weights from {Path(run.imported_from).name}" if run.imported_from else counted(run.epochs, "epoch")
     return f"{name}, trained elsewhere ({weights})"
 
 

@@ -232,6 +232,8 @@ def test_the_command_prints_both_tables_and_one_document_for_programs(folder: Pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--epochs", "2", "--set", "epochs=1"), "epochs is given twice"),
+        (("--set", "lr=1e-3", "--set", "lr=2e-3"), "lr is given twice"),
         (("--set", "speed=3"), "there is no setting 'speed'"),
         (("--set", "lr=fast"), "lr: input should be a valid number"),
         (("--set", "ema=2"), "ema: input should be less than 1"),

@@ -14,10 +14,11 @@ from sidcap.curate.photon_transfer import levels_of
 from sidcap.curate.report.contents import Contents
 from sidcap.curate.report.words import NOTHING, body, day, measured, seconds
 from sidcap.data_manifest.errors import SidcapError
-from sidcap.data_manifest.pages.document import Block, Facts, Figure, Section, Table, Words, counted
+from sidcap.data_manifest.pages.document import Block, Facts, Figure, Section, Table, Words
 from sidcap.data_manifest.raw import read_raw
 from sidcap.data_manifest.schema import CalibrationFrame, DarkFrame, FlatFrame, Measured, SensorRecord
 from sidcap.data_manifest.sensor import DarkMaps
+from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

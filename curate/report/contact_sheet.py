@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from sidcap.curate.report.contents import Contents, PairOf
 from sidcap.curate.report.words import seconds
 from sidcap.data_manifest.errors import SidcapError
-from sidcap.data_manifest.pages.document import Block, Gallery, Picture, Section, Words, counted, evenly
+from sidcap.data_manifest.pages.document import Block, Gallery, Picture, Section, Words, evenly
 from sidcap.data_manifest.raw import develop, develop_amplified
+from sidcap.data_manifest.words import counted
 
 MOST_SCENES: Final = 32
 """Of more, these are chosen, evenly spread: a contact sheet is looked at, and 20 megapixels take seconds to develop."""

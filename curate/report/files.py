@@ -10,10 +10,11 @@ from typing import Literal
 
 from sidcap.curate.report.contents import Contents
 from sidcap.data_manifest.errors import ManifestError
-from sidcap.data_manifest.pages.document import Badge, Block, Section, Table, Words, counted
+from sidcap.data_manifest.pages.document import Badge, Block, Section, Table, Words
 from sidcap.data_manifest.schema import CalibrationFrame, Frame
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.validate import file_problem
+from sidcap.data_manifest.words import counted
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from sidcap.curate.report.files import Problem, files
 from sidcap.curate.report.people import people, unusable
 from sidcap.curate.report.reproduction import reproduction
 from sidcap.curate.report.shooting import shooting
-from sidcap.data_manifest.pages.document import Part, Section, counted
+from sidcap.data_manifest.pages.document import Part, Section
+from sidcap.data_manifest.words import counted
 
 
 def dataset_part(

@@ -11,10 +11,10 @@ from statistics import median
 from sidcap.curate.report.contents import Contents
 from sidcap.curate.report.words import listed
 from sidcap.data_manifest.naming import seconds_text
-from sidcap.data_manifest.pages.document import Block, Facts, Listing, Section, Words, counted
+from sidcap.data_manifest.pages.document import Block, Facts, Listing, Section, Words
 from sidcap.data_manifest.schema import CalibrationFrame, CameraBody, Scene
 from sidcap.data_manifest.store import program
-from sidcap.data_manifest.words import Split
+from sidcap.data_manifest.words import Split, counted
 
 _MOST_CHECKSUMS = 500
 

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 
 from sidcap.curate.report.contents import Contents
 from sidcap.curate.report.words import NOTHING, body, day, listed, megabytes, share
-from sidcap.data_manifest.pages.document import Block, Facts, KeyFigures, Section, Table, Words, counted
+from sidcap.data_manifest.pages.document import Block, Facts, KeyFigures, Section, Table, Words
 from sidcap.data_manifest.schema import CameraBody, Frame
-from sidcap.data_manifest.words import Split
+from sidcap.data_manifest.words import Split, counted
 
 
 def shooting(contents: Contents) -> Section:

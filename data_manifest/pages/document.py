@@ -249,10 +249,5 @@ def evenly(items: Sequence[_T], most: int) -> list[_T]:
     return [items[index * len(items) // most] for index in range(most)]
 
 
-def counted(count: int, noun: str) -> str:
-    """How many there are of what: 1 pair, 2 pairs, 12,000 pairs."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidcap.data_manifest.pages.document import Block, Figure, Section, Table, Words, counted
+from sidcap.data_manifest.pages.document import Block, Figure, Section, Table, Words
+from sidcap.data_manifest.words import counted
 from sidcap.model.intervals import Interval, caution
 from sidcap.model.report.runs import Judgement, Run
 from sidcap.model.scores import AMPLIFIED, MEAN_SCALED, Evaluation

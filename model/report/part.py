@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sidcap.data_manifest.pages.document import Block, Part, Section, Words, counted
+from sidcap.data_manifest.pages.document import Block, Part, Section, Words
 from sidcap.data_manifest.store import Store
+from sidcap.data_manifest.words import counted
 from sidcap.model.report.evaluations import high_iso, judged
 from sidcap.model.report.provenance import provenance
 from sidcap.model.report.runs import Judgement, Run, read_evaluations, read_runs

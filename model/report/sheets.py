@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.data_manifest.pages.document import Block, Gallery, Picture, Words, counted, evenly
+from sidcap.data_manifest.pages.document import Block, Gallery, Picture, Words, evenly
+from sidcap.data_manifest.words import counted
 from sidcap.model.report.runs import Judgement, Run
 from sidcap.model.scores import AMPLIFIED
 

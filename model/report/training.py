@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.data_manifest.pages.document import Badge, Block, Cell, Figure, Section, Table, Words, counted, evenly
+from sidcap.data_manifest.pages.document import Badge, Block, Cell, Figure, Section, Table, Words, evenly
+from sidcap.data_manifest.words import counted
 from sidcap.model.config import InputConfig, TrainConfig
 from sidcap.model.report.runs import Epoch, Run
 
