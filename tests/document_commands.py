@@ -230,6 +230,7 @@ BENCHMARKS: dict[str, Run | Read] = {
     ),
     "python bench/alignment.py --accepts 3000": Run(f"{_ONE_TRIAL} --accepts 1"),
     "python bench/alignment.py --rejects 1000": Run(f"{_ONE_TRIAL} --rejects 1"),
+    "python bench/alignment.py --cases": Run("--size 320x480"),
     "python bench/alignment.py --size 3670x5496 --signals 0.3,1 --shifts 0.1,3 --trials 3 --scenes 1 --no-peers": Run(
         f"{_ONE_TRIAL} --shifts 0 --trials 1"
     ),
