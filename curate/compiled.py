@@ -21,18 +21,22 @@ Sums = NDArray[np.float64]
 Pair = tuple[int, int]
 """Along y and x."""
 
-TERMS = ALONG_X, ALONG_Y, WIDE_X, WIDE_Y, WIDE, BEND, ITSELF, VALUE, RESIDUAL = tuple(range(9))
-"""What is known at a photosite: slopes as read, slopes and value under the wide Gaussian, what the latter takes away,
-the long's photosite itself; the value as read, and what the short has beyond it."""
-INSTRUMENT_TERMS = 7
-"""The first seven are instruments."""
-AS_THEY_ARE = (WIDE_X, WIDE_Y, ITSELF)
-"""Instruments from which no means are taken off: those of the columns are enough."""
+TERMS = *_, ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL = tuple(range(9))
+"""What is known at a photosite: the instruments; slopes and value as read, what a Gaussian takes away from the latter,
+and what the short has beyond it."""
+INSTRUMENTS = 4
+"""The first four are instruments, one for each of the next four."""
+AS_THEY_ARE = (0, 1)
+"""Those for the slopes, from which no means are taken off: those of the columns are enough."""
 COLUMNS = (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)
 """What instruments are multiplied by: the model's derivatives, and the residual."""
+MULTIPLIED = (0, 1, 2, 3, VALUE, RESIDUAL)
+"""What is multiplied by these: the instruments, and what tells of structure and misfit."""
 TAPS = 8
 BEFORE = 3
 """So many taps lie before the place that they begin at."""
+SEEN, SEEN_BEFORE = 6, 2
+"""Side of the square of photosites that instruments are made of, and how many of these lie before the place."""
 
 _SCATTER_ROWS = 4
 """Of so many rows one is looked at for the covariance of the scores: a variance need not be known so well."""
@@ -145,7 +149,7 @@ def towers(plane: Image, limit: np.float32) -> Where:
 def read_across(
     long: Image, per_level: Image, band: Image, lines: Image, size: Pair, own: Pair, start: Pair, plane_start: Pair
 ) -> Across:
-    """What a tile of this ``size`` needs of a long, filtered along x: `read_terms` does the rest.
+    """What a tile of this ``size`` needs of a long, filtered along x: `read_terms` does the rest. And its planes.
 
     ``long`` (4, h, w): the planes around the tile, whose own photosites begin at ``own``. Times ``per_level`` (4,) and
     interlaced they are the white mosaic, and that through the filter ``band`` (5,) is the guide. ``lines`` (3, 2, 2,
@@ -158,28 +162,57 @@ def read_across(
     (rows, columns), (y, x) = size, own
     site = 2 * y + start[0], 2 * x + start[1]
     return (
-        _across(guide[np.newaxis], site, (2 * rows, 2 * columns), lines[0], 2),
-        _across(white[np.newaxis], site, (2 * rows, 2 * columns), lines[1], 2),
-        _across(rest, (y + plane_start[0], x + plane_start[1]), size, lines[2], 1),
-        rest[:, y : y + rows, x : x + columns].copy(),
+        _across(guide[np.newaxis], site, (2 * rows, 2 * columns), lines[0], 2, 2),
+        _across(white[np.newaxis], site, (2 * rows, 2 * columns), lines[1], 1, 2),
+        _across(rest, (y + plane_start[0], x + plane_start[1]), size, lines[2], 2, 1),
+        long,
     )
 
 
 @_compiled
-def read_terms(across: Across, lines: Image, plane: int) -> Image:
-    """(rows, 9, columns): all `TERMS` of the photosites of one plane of a tile, but the residual."""
-    guides, wides, rests, itself = across
-    _, rows, columns = itself.shape
+def read_terms(across: Across, lines: Image, kernels: Image, site: Pair, size: Pair, plane: int) -> Image:
+    """(rows, 9, columns): all `TERMS` of the photosites of one plane of a tile, but the residual.
+
+    ``kernels`` (4, 6, 6) make the instruments of the planes of the long; for the first photosite, the first of their
+    taps lies at ``site`` of the mosaic that ``across`` holds.
+    """
+    guides, wides, rests, long = across
+    (rows, columns), (y, x) = size, site
     terms = np.empty((rows, len(TERMS), columns), np.float32)
     for row in range(rows):
         of_row, first = terms[row], 2 * row + plane // 2
-        _down(wides, plane % 2, first, lines[1], of_row, (WIDE, WIDE_X, WIDE_Y), True)
-        _down(guides, plane % 2, first, lines[0], of_row, (VALUE, ALONG_X, ALONG_Y), True)
+        _see(long, kernels, (2 * row + y, x), of_row)
+        _down(wides, plane % 2, first, lines[1, 0, 0], 0, of_row[BEND], True)
+        _down_all(guides, plane % 2, first, lines[0], of_row, True)
         for column in range(columns):
-            of_row[BEND, column] = of_row[WIDE, column] - of_row[VALUE, column]
-            of_row[ITSELF, column] = itself[plane, row, column]
-        _down(rests, plane, row, lines[2], of_row, (VALUE, ALONG_X, ALONG_Y), False)
+            of_row[BEND, column] -= of_row[VALUE, column]
+        _down_all(rests, plane, row, lines[2], of_row, False)
     return terms
+
+
+@_compiled
+def _see(long: Image, kernels: Image, site: Pair, of_row: Image) -> None:
+    """The instruments of a row of photosites: weighted sums of the mosaic around them, of which every second column is
+    one plane's.
+    """
+    for_x, for_y, for_value, for_bend = of_row[0], of_row[1], of_row[2], of_row[3]
+    of_row[:INSTRUMENTS] = _ZERO
+    for down in range(SEEN):
+        y = site[0] + down
+        for right in range(2):
+            x = site[1] + right
+            source = long[2 * (y % 2) + x % 2, y // 2, x // 2 :]
+            taps = kernels[:, down, right::2]
+            x0, x1, x2 = taps[0, 0], taps[0, 1], taps[0, 2]
+            y0, y1, y2 = taps[1, 0], taps[1, 1], taps[1, 2]
+            v0, v1, v2 = taps[2, 0], taps[2, 1], taps[2, 2]
+            b0, b1, b2 = taps[3, 0], taps[3, 1], taps[3, 2]
+            for column in range(for_x.size):
+                one, two, three = source[column], source[column + 1], source[column + 2]
+                for_x[column] += x0 * one + x1 * two + x2 * three
+                for_y[column] += y0 * one + y1 * two + y2 * three
+                for_value[column] += v0 * one + v1 * two + v2 * three
+                for_bend[column] += b0 * one + b1 * two + b2 * three
 
 
 @_compiled
@@ -256,6 +289,8 @@ def light_at(blocks: Image, side: int, first: Pair, size: Pair) -> Image:
 def sum_up(
     across: Across,
     lines: Image,
+    kernels: Image,
+    seen_from: Pair,
     short: Image,
     first: Pair,
     light: Image,
@@ -266,25 +301,27 @@ def sum_up(
 ) -> tuple[Sums, Sums, Sums, Sums]:
     """What a tile adds up to, by plane.
 
-    ``across`` is what is read of the long, ``lines`` as `read_across` takes them; ``short`` (4, h, w): the short's
-    planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the long's local mean; ``usable``
+    ``across`` is what is read of the long, ``lines`` as `read_across` takes them; ``kernels`` (4, 4, 6, 6): of the
+    instruments, for each plane of the short, which begin at ``seen_from`` in the mosaic that ``across`` holds;
+    ``short`` (4, h, w): the short's planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the long's local mean; ``usable``
     (rows, columns): where both are. ``variances`` (4, 3): what a plane of the short is multiplied by to be of the
     long's unit, and its variance by light and in the dark. Residuals whose square is beyond ``limit`` variances are
     left out.
 
-    (4, 9, 9): products of terms with those in `COLUMNS` over the variance, means of rows and of columns taken off;
-    (4, 7, 7): covariance of the instruments' with the residual; (4, 5): weighted light of each plane of the long, and
+    (4, 9, 9): products of `MULTIPLIED` terms with those in `COLUMNS` over the variance, means of rows and of columns taken off;
+    (4, 4, 4): covariance of the instruments' with the residual; (4, 5): weighted light of each plane of the long, and
     sum of the weights; (4,): photosites.
     """
     planes, height, width = light.shape
     products, scatter = (
         np.empty((planes, len(TERMS), len(TERMS))),
-        np.empty((planes, INSTRUMENT_TERMS, INSTRUMENT_TERMS)),
+        np.empty((planes, INSTRUMENTS, INSTRUMENTS)),
     )
     of_light, pixels = np.zeros((planes, planes + 1)), np.empty(planes)
     weight = np.empty((height, width), np.float32)
     for plane in range(planes):
-        terms = read_terms(across, lines, plane)
+        site = seen_from[0] + plane // 2, seen_from[1] + plane % 2
+        terms = read_terms(across, lines, kernels[plane], site, (height, width), plane)
         for row in range(height):
             of_short = short[plane, first[0] + row, first[1] : first[1] + width]
             _weigh(terms[row], of_short, light[plane, row], usable[row], variances[plane], gain, weight[row])
@@ -299,43 +336,48 @@ def sum_up(
 
 
 @_compiled
-def _across(sources: Image, first: Pair, size: Pair, lines: Image, apart: int) -> Image:
-    """(2, planes, rows, columns): value and slope along x around these sites and `TAPS` - 1 rows more, of which the
-    first taps lie `BEFORE` it; sites ``apart`` columns on are one plane.
+def _across(sources: Image, first: Pair, size: Pair, lines: Image, kinds: int, apart: int) -> Image:
+    """(kinds, planes, rows, columns): value, and slope, along x around these sites and `TAPS` - 1 rows more, of which
+    the first taps lie `BEFORE` it; sites ``apart`` columns on are one plane.
     """
     planes, columns = len(sources), size[1]
     top, left = first[0] - BEFORE, first[1] - BEFORE
-    result = np.empty((2, planes * apart, size[0] + TAPS - 1, columns // apart), np.float32)
-    line = np.empty((2, columns), np.float32)
+    result = np.empty((kinds, planes * apart, size[0] + TAPS - 1, columns // apart), np.float32)
+    line = np.empty(columns, np.float32)
     for plane in range(planes):
         for row in range(result.shape[2]):
             source = sources[plane, top + row, left : left + columns + TAPS - 1]
-            for column in range(columns):
-                value, slope = _ZERO, _ZERO
-                for tap in range(TAPS):
-                    value += lines[0, 1, tap] * source[column + tap]
-                    slope += lines[1, 1, tap] * source[column + tap]
-                line[0, column], line[1, column] = value, slope
-            for kind in range(2):
+            for kind in range(kinds):
+                of_kind = lines[kind, 1]
+                for column in range(columns):
+                    total = _ZERO
+                    for tap in range(TAPS):
+                        total += of_kind[tap] * source[column + tap]
+                    line[column] = total
                 for site in range(apart):
                     target = result[kind, plane * apart + site, row]
                     for column in range(target.size):
-                        target[column] = line[kind, apart * column + site]
+                        target[column] = line[apart * column + site]
     return result
 
 
 @_compiled
-def _down(
-    across: Image, plane: int, row: int, lines: Image, of_row: Image, terms: tuple[int, int, int], fresh: bool
-) -> None:
+def _down_all(across: Image, plane: int, row: int, lines: Image, of_row: Image, fresh: bool) -> None:
     """Value, slope along x and slope along y; on top of what is there, unless ``fresh``."""
-    for kind in range(3):
-        source, line, target = across[kind % 2, plane, row : row + TAPS], lines[kind // 2, 0], of_row[terms[kind]]
-        for column in range(target.size):
-            value = _ZERO if fresh else target[column]
-            for tap in range(TAPS):
-                value += line[tap] * source[tap, column]
-            target[column] = value
+    _down(across, plane, row, lines[0, 0], 0, of_row[VALUE], fresh)
+    _down(across, plane, row, lines[0, 0], 1, of_row[ALONG_X], fresh)
+    _down(across, plane, row, lines[1, 0], 0, of_row[ALONG_Y], fresh)
+
+
+@_compiled
+def _down(across: Image, plane: int, row: int, line: Image, kind: int, target: Image, fresh: bool) -> None:
+    """What was filtered along x, of this ``kind``, along y."""
+    source = across[kind, plane, row : row + TAPS]
+    for column in range(target.size):
+        value = _ZERO if fresh else target[column]
+        for tap in range(TAPS):
+            value += line[tap] * source[tap, column]
+        target[column] = value
 
 
 @_compiled
@@ -389,11 +431,13 @@ def _products(terms: Image, weight: Image) -> Sums:
             for column in range(width):
                 weighted[column] = of_row[one, column] * of_weight[column]
                 columns[one, column] += weighted[column]
-            _add_products(weighted, of_row, products[one])
+            if one in MULTIPLIED:
+                _add_products(weighted, of_row, products[one])
     for one in range(count):
         for column in range(width):
             weighted[column] = -columns[one, column] / of_columns[column]
-        _add_products(weighted, columns, products[one])
+        if one in MULTIPLIED:
+            _add_products(weighted, columns, products[one])
         for row in range(0, height if one not in AS_THEY_ARE else 0, _SCATTER_ROWS):
             _add(weighted, _ONE, terms[row, one])
     return products
@@ -427,16 +471,16 @@ def _add_products(one: Image, terms: Image, products: Sums) -> None:
 def _scatter(terms: Image, weight: Image) -> Sums:
     """Sum over some rows of the squares of what the instruments add to the scores."""
     height, _, width = terms.shape
-    scatter = np.zeros((INSTRUMENT_TERMS, INSTRUMENT_TERMS))
-    of_row, rows = np.empty((INSTRUMENT_TERMS, width), np.float32), 0
+    scatter = np.zeros((INSTRUMENTS, INSTRUMENTS))
+    of_row, rows = np.empty((INSTRUMENTS, width), np.float32), 0
     for row in range(0, height, _SCATTER_ROWS):
         rows += 1
-        for one in range(INSTRUMENT_TERMS):
+        for one in range(INSTRUMENTS):
             for column in range(width):
                 of_row[one, column] = terms[row, one, column] * terms[row, RESIDUAL, column] * weight[row, column]
             for other in range(one + 1):
                 scatter[one, other] += _dot(of_row[one], of_row[other])
-    for one in range(INSTRUMENT_TERMS):
+    for one in range(INSTRUMENTS):
         for other in range(one + 1):
             scatter[one, other] *= height / rows
             scatter[other, one] = scatter[one, other]

@@ -1,8 +1,8 @@
 """What the tiles of a pair say about its parameters, and what they agree on.
 
-Instruments outnumber the parameters, so this is the generalised method of moments (Hansen, Econometrica 50(4), 1982):
-each plane's instruments are weighed by the covariance of their scores, which is heteroscedasticity-consistent and so
-stays honest where the noise model is somewhat wrong. Tiles that do not go along with the rest show something that
+Every plane has as many instruments as there are parameters, so planes and instruments are put together by the generalised
+method of moments (Hansen, Econometrica 50(4), 1982): weighed by the covariance of their scores, which is
+heteroscedasticity-consistent and so stays honest where the noise model is somewhat wrong. Tiles that do not go along with the rest show something that
 moved or changed on its own.
 """
 
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.moments import INSTRUMENTS, LOCAL, Moments
+from sidcap.curate.compiled import INSTRUMENTS
+from sidcap.curate.moments import LOCAL, Moments
 from sidcap.curate.reading import Matrix
 
 X, Y, GAIN, BLUR, ROTATION, GROWTH = range(6)
@@ -22,9 +23,9 @@ X, Y, GAIN, BLUR, ROTATION, GROWTH = range(6)
 
 Which = NDArray[np.bool_]
 
-_ALIASING_PX = (0.012, 0.003)
-"""How far what the long cannot resolve may mislead the two kinds of slopes, at the worst of shifts (measured on
-simulated pairs, blur of the lens 0.5 and 0.7 px)."""
+_ALIASING_PX = 0.01
+"""How far what the long cannot resolve may mislead at the worst of shifts, rms (measured on simulated pairs in bright
+light, blur of the lens 0.5 and 0.7 px)."""
 _STRAY_SIGMA = 6.0
 _STRAY_PX = 0.3
 _STRAY_GAIN = 0.2
@@ -51,35 +52,33 @@ class Equations:
     """(T, 4, 4)."""
     scatter: Matrix
     """(T, 4, 4): covariance of the scores."""
-    doubt: Matrix
-    """(4, 4): covariance of the sum of the scores that aliasing adds."""
+    aliasing_px: Matrix
+    """(2,): standard deviation along x and y that the aliasing of the long adds to the shift of all tiles alike."""
 
     @classmethod
     def of(cls, moments: Moments, shift_px: tuple[float, float]) -> Equations:
         """Every plane's instruments weighed by what they are worth, all planes together."""
-        slopes, scatter = moments.slopes.sum(0), moments.scatter.sum(0)
-        doubts = np.einsum("pka,ka->pk", slopes[..., :2], _aliasing_px(shift_px)) ** 2
-        weights = _divided(slopes, scatter + doubts[..., None] * np.eye(INSTRUMENTS))
+        weights = _divided(moments.slopes.sum(0), moments.scatter.sum(0))
         return cls(
             moments.places_px,
             _foreign(moments),
             np.einsum("pka,tpk->ta", weights, moments.scores),
             np.einsum("pka,tpkb->tab", weights, moments.slopes),
             np.einsum("pka,tpkl,plb->tab", weights, moments.scatter, weights),
-            np.einsum("pka,pk,pkb->ab", weights, doubts, weights),
+            _aliasing_px(shift_px),
         )
 
     def of_tiles(self, which: Which) -> Equations:
         """The equations of some of the tiles."""
         parts = (self.scores, self.slopes, self.scatter)
         scores, slopes, scatter = (part[which] for part in parts)
-        return Equations(self.places_px[which], self.foreign[which], scores, slopes, scatter, self.doubt)
+        return Equations(self.places_px[which], self.foreign[which], scores, slopes, scatter, self.aliasing_px)
 
     def together(self) -> Equations:
         """One tile made of all of these."""
         places, foreign = self.places_px.mean(0, keepdims=True), np.array([self.foreign.any()])
         scores, slopes, scatter = (part.sum(0, keepdims=True) for part in (self.scores, self.slopes, self.scatter))
-        return Equations(places, foreign, scores, slopes, scatter, self.doubt)
+        return Equations(places, foreign, scores, slopes, scatter, self.aliasing_px)
 
     def solve(self, free: list[int]) -> tuple[Matrix, Matrix]:
         """The step (6,) that the tiles agree on and its covariance (6, 6); 0 in what is not free.
@@ -96,9 +95,8 @@ class Equations:
         step, covariance = np.zeros(6), np.zeros((6, 6))
         step[free] = inverse @ np.einsum("tai,ta->i", levers, self.scores)
         spread *= max(1.0, self._unrest(step))
-        local = [free.index(parameter) for parameter in range(LOCAL) if parameter in free]
-        spread[np.ix_(local, local)] += self.doubt[np.ix_(local, local)]
         covariance[np.ix_(free, free)] = inverse @ spread @ inverse.T
+        covariance[[X, Y], [X, Y]] += self.aliasing_px**2
         if not (np.isfinite(covariance).all() and (np.diag(covariance)[free] > 0).all()):
             raise np.linalg.LinAlgError("there is nothing that could move")
         return step, covariance
@@ -204,14 +202,9 @@ def _divided(slopes: Matrix, scatter: Matrix) -> Matrix:
 
 
 def _aliasing_px(shift_px: tuple[float, float]) -> Matrix:
-    """(6, 2): how far the aliasing of the long, read at such a shift, may mislead each instrument along x and y.
+    """(2,): how far the aliasing of the long, read at such a shift, may mislead along x and y.
 
-    Nothing has to be read between photosites at whole plane pixels, and what misleads cancels half-way; the little that
-    is always added keeps the fit from trusting one kind of slopes alone. Planes are misled alike, which the fit takes
-    for independent: hence the factor of two.
+    Nothing has to be read between the photosites of a plane at whole pixels of it; the little that is always added is
+    for what nobody knows.
     """
-    share = np.abs(np.sin(np.pi * np.array(shift_px))) + 0.05
-    doubts = np.zeros((INSTRUMENTS, 2))
-    for kind, doubt_px in enumerate(_ALIASING_PX):
-        doubts[2 * kind, X] = doubts[2 * kind + 1, Y] = doubt_px
-    return 2 * doubts * share
+    return np.asarray(_ALIASING_PX * (np.abs(np.sin(np.pi / 2 * np.array(shift_px))) + 0.05))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sidcap.curate.equations import BLUR, GAIN, GROWTH, ROTATION, Equations, Which, X, Y
-from sidcap.curate.moments import OUTLIER_SIGMA, Moments, Motion, Template, Tile, measure, tiles_of
+from sidcap.curate.moments import OUTLIER_SIGMA, Moments, Motion, Template, Texture, Tile, every_nth, measure, tiles_of
 from sidcap.curate.planes import BayerPlanes
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.noise import NoiseModel
@@ -66,7 +66,12 @@ class Fit:
 
 
 def fit_pair(
-    template: Template, short: BayerPlanes, noise: NoiseModel, start_px: tuple[float, float], gain: float
+    template: Template,
+    texture: Texture,
+    short: BayerPlanes,
+    noise: NoiseModel,
+    start_px: tuple[float, float],
+    gain: float,
 ) -> Fit:
     """Gauss-Newton from ``start_px`` and ``gain``: on a few tiles until it stands, then on as many as the light needs.
 
@@ -76,7 +81,7 @@ def fit_pair(
     tiles = tiles_of(template, motion)
     nth = _FIRST_NTH if len(tiles) >= _FIRST_NTH * _FEWEST_TILES else 1
     for _ in range(_MAX_STEPS):
-        fit = _stepped(template, short, noise, motion, gain, chi2, every_nth(nth, tiles))
+        fit = _stepped(template, texture, short, noise, motion, gain, chi2, every_nth(nth, tiles))
         motion, gain, chi2 = fit.motion, fit.gain, fit.chi2
         tiles = tiles_of(template, motion)
         if not fit.converged:
@@ -87,7 +92,9 @@ def fit_pair(
     return fit
 
 
-def better_of(template: Template, short: BayerPlanes, noise: NoiseModel, fit: Fit, other: Fit) -> Fit | None:
+def better_of(
+    template: Template, texture: Texture, short: BayerPlanes, noise: NoiseModel, fit: Fit, other: Fit
+) -> Fit | None:
     """Which of two fits says where the short lies, beyond doubt; None where that cannot be told.
 
     The better one has to leave less chi-square in the tiles that both can tell of: by more than chance (a difference d
@@ -98,7 +105,9 @@ def better_of(template: Template, short: BayerPlanes, noise: NoiseModel, fit: Fi
     tiles = tiles_of(template, widest.motion)
     # Both by the same measure of what is too much: that of the fit which leaves less.
     chi2 = min(fit.chi2, other.chi2)
-    left = [_left_over(measure(template, short, noise, one.motion, one.gain, chi2, tiles)) for one in (fit, other)]
+    left = [
+        _left_over(measure(template, texture, short, noise, one.motion, one.gain, chi2, tiles)) for one in (fit, other)
+    ]
     less = left[1] - left[0]
     for one, gained in ((fit, less), (other, -less)):
         against = np.minimum(gained, 0)
@@ -113,12 +122,6 @@ def _left_over(moments: Moments) -> Matrix:
     return np.asarray(moments.misfit - moments.pixels + (OUTLIER_SIGMA**2 - 1) * left_out)
 
 
-def every_nth(nth: int, tiles: list[Tile]) -> list[Tile]:
-    """One tile in so many, from all rows and columns of the frame alike, the same each time."""
-    order = np.random.default_rng(0).permutation(len(tiles))
-    return [tiles[index] for index in np.sort(order[: -(-len(tiles) // nth)])]
-
-
 def _sparsest(fit: Fit, nth: int) -> int:
     """Of so many tiles one is enough for the fit that ends it, going by one on every ``nth``."""
     sigmas = np.sqrt(np.diag(fit.covariance))
@@ -128,6 +131,7 @@ def _sparsest(fit: Fit, nth: int) -> int:
 
 def _stepped(
     template: Template,
+    texture: Texture,
     short: BayerPlanes,
     noise: NoiseModel,
     motion: Motion,
@@ -136,7 +140,7 @@ def _stepped(
     tiles: list[Tile],
 ) -> Fit:
     """One Gauss-Newton step."""
-    moments = measure(template, short, noise, motion, gain, chi2, tiles)
+    moments = measure(template, texture, short, noise, motion, gain, chi2, tiles)
     if not moments.pixels.sum():
         raise np.linalg.LinAlgError("no pixel is left")
     equations = Equations.of(moments, motion.shift_px)

@@ -31,13 +31,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.compiled import COLUMNS, INSTRUMENT_TERMS, RESIDUAL, VALUE, Image, light_at, means_of, sum_up, varies
+from sidcap.curate.compiled import (
+    COLUMNS,
+    INSTRUMENTS,
+    RESIDUAL,
+    SEEN,
+    VALUE,
+    Image,
+    light_at,
+    means_of,
+    sum_up,
+    varies,
+)
+from sidcap.curate.instruments import Instruments, Texture
 from sidcap.curate.planes import QUANTISATION_DN2, BayerPlanes, Planes
-from sidcap.curate.reading import HALF_BAND, REACH_PX, WIDE_PX, Matrix, Reading, Region, sizes, starts
+from sidcap.curate.reading import REACH_PX, WIDE_PX, WINDOW, Matrix, Reading, Region, planes_around, sizes, starts
 from sidcap.data_manifest.noise import NoiseModel
 
-INSTRUMENTS = 6
-"""Slopes along x and y as read, and under the wide Gaussian; the value under the latter; and what it takes away."""
 LOCAL = 4
 """Parameters that a tile can tell: shift along x and y, gain, blur."""
 
@@ -52,6 +62,8 @@ _LANES = 32
 """Widths of tiles are multiples of this, as far as possible: what is left over of a row is worked off one by one."""
 _BLOCK_PX = 4
 """Light is told by blocks of so many pixels of a plane."""
+_PATCHES = 24
+"""So many tiles, about, tell the texture of a frame."""
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
 _LEAST_USABLE = 0.05
@@ -167,8 +179,35 @@ def _parts(start: int, stop: int, size: int, unit: int) -> list[slice]:
     return [slice(int(one), int(other)) for one, other in pairwise([*edges[:-1], stop]) if other > one]
 
 
+def every_nth(nth: int, tiles: list[Tile]) -> list[Tile]:
+    """One tile in so many, from all rows and columns of the frame alike, the same each time."""
+    order = np.random.default_rng(0).permutation(len(tiles))
+    return [tiles[index] for index in np.sort(order[: -(-len(tiles) // nth)])]
+
+
+def texture_of(template: Template, noise: NoiseModel, gain: float) -> Texture:
+    """How the long varies from photosite to photosite, as far as a short of this gain shows it; from some tiles."""
+    tiles = tiles_of(template, Motion())
+    tiles = every_nth(max(1, len(tiles) // _PATCHES), tiles)
+    height, width = (min(side) for side in zip(*(sizes(tile.region) for tile in tiles), strict=True))
+    per_light, in_the_dark = (value.astype(np.float32)[:, None, None] for value in noise_of_long(template, noise))
+    per_level = (1 / template.levels_dn).astype(np.float32)[:, None, None]
+    patches, of_noise = np.empty((len(tiles), 4, height, width), np.float32), np.zeros(4)
+    for patch, tile in zip(patches, tiles, strict=True):
+        top, left = starts(tile.region)
+        region = slice(top, top + height), slice(left, left + width)
+        light = light_at(template.light_dn, _BLOCK_PX, (top, left), (height, width))
+        weight = template.usable[region] / (np.float32(gain) * per_light * light + in_the_dark)
+        of_noise += (weight * (per_light * light + in_the_dark)).sum((1, 2), dtype=np.float64)
+        white = per_level * template.dn[:, *region]
+        white -= (weight * white).sum((1, 2), keepdims=True) / np.maximum(weight.sum((1, 2), keepdims=True), _DARK_DN)
+        np.multiply(np.sqrt(weight), white, out=patch)
+    return Texture(patches, of_noise / patches[:, 0].size)
+
+
 def measure(
     template: Template,
+    texture: Texture,
     short: BayerPlanes,
     noise: NoiseModel,
     motion: Motion,
@@ -181,31 +220,26 @@ def measure(
     ``chi2`` says how much larger than the noise residuals are as a rule: what lies six standard deviations off is left
     out.
     """
-    readings: dict[tuple[float, float], tuple[Reading, Image]] = {}
-    per_light, in_the_dark = _noise_of_long(template, noise)
+    readings: dict[tuple[float, float], _Prepared] = {}
+    per_light, in_the_dark = noise_of_long(template, noise)
     limit = np.float32(OUTLIER_SIGMA**2 * max(1.0, chi2))
     sums = []
     for tile in tiles:
         shift = motion.at(tile.place_px)
         if shift not in readings:
-            reading = Reading(shift)
-            # What a tile's short is multiplied by; then the short's noise, and that of the long as it is read.
-            through = gain**2 * reading.noise_gain
-            variances = np.stack([1 / template.levels_dn, (gain + through) * per_light, (1 + through) * in_the_dark], 1)
-            readings[shift] = reading, variances.astype(np.float32)
-        sums.append(_sums(template, short, *readings[shift], np.float32(gain), limit, tile.region))
+            readings[shift] = _Prepared.of(Reading(shift), template, texture, gain, per_light, in_the_dark)
+        sums.append(_sums(template, short, readings[shift], np.float32(gain), limit, tile.region))
     if not sums:
         raise np.linalg.LinAlgError("no tile of the frames overlaps at this shift")
     products_of, scatter, of_light, pixels_of, usable_of = (np.stack(parts) for parts in zip(*sums, strict=True))
     misfit, structure = products_of[..., RESIDUAL, RESIDUAL].sum(-1), products_of[..., VALUE, VALUE].sum(-1)
-    moments = products_of[..., :INSTRUMENT_TERMS, COLUMNS]
+    moments = products_of[..., :INSTRUMENTS, COLUMNS]
     moments[..., 3] *= 1 / WIDE_PX**2
     of_long = of_light[..., :4] * per_light + of_light[..., 4:] * in_the_dark
-    corrections = {shift: _corrections(reading) for shift, (reading, _) in readings.items()}
-    project, products, of_value = (
+    corrections = {shift: prepared.noise_of_products() for shift, prepared in readings.items()}
+    products, of_value = (
         np.stack(parts) for parts in zip(*(corrections[motion.at(tile.place_px)] for tile in tiles), strict=True)
     )
-    moments = project[:, None] @ moments
     # All columns have lost some of their noise to the means of rows and columns.
     sizes = np.array([[part.stop - part.start for part in tile.region] for tile in tiles])
     kept = (1 - 1 / sizes).prod(-1)
@@ -220,7 +254,7 @@ def measure(
         places_px=np.stack([tile.place_px for tile in tiles]),
         scores=moments[..., 4],
         slopes=by_parameter,
-        scatter=project[:, None] @ scatter @ project[:, None].transpose(0, 1, 3, 2),
+        scatter=scatter,
         pixels=pixels,
         outliers=1 - pixels / np.maximum(usable, 1),
         misfit=misfit,
@@ -229,54 +263,76 @@ def measure(
     return Moments(*(getattr(every, field.name)[seen] for field in fields(Moments)))
 
 
-def _noise_of_long(template: Template, noise: NoiseModel) -> tuple[Matrix, Matrix]:
+def noise_of_long(template: Template, noise: NoiseModel) -> tuple[Matrix, Matrix]:
     """(4,), (4,): variance of a photosite over its plane's level, for each DN of light over that level, and without."""
     per_light = 1 / (noise.gain_e_per_dn * template.levels_dn**2)
     dark_dn2 = (noise.read_noise_e / noise.gain_e_per_dn) ** 2 + float(QUANTISATION_DN2)
     return per_light, dark_dn2 / template.levels_dn**2
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """A reading, and what goes with it."""
+
+    reading: Reading
+    instruments: Instruments
+    kernels: Image
+    """(4, 4, 6, 6): those of the instruments, for planes in DN."""
+    variances: Image
+    """(4, 3): what a plane of the short is multiplied by; then the variance of its noise and of the long's as it is
+    read, by light and in the dark."""
+
+    @classmethod
+    def of(
+        cls,
+        reading: Reading,
+        template: Template,
+        texture: Texture,
+        gain: float,
+        per_light: Matrix,
+        in_the_dark: Matrix,
+    ) -> _Prepared:
+        through = gain**2 * reading.noise_gain
+        variances = np.stack([1 / template.levels_dn, (gain + through) * per_light, (1 + through) * in_the_dark], 1)
+        instruments = texture.instruments(reading)
+        kernels = instruments.kernels / template.levels_dn[instruments.planes][:, None]
+        return cls(reading, instruments, kernels.astype(np.float32), variances.astype(np.float32))
+
+    def noise_of_products(self) -> tuple[Matrix, Matrix]:
+        """What white noise of variance 1 in each plane of the long adds to the products of instruments with columns,
+        (4, 4, 4, 4) by plane of the short and plane of the long; and to the value squared, (4, 4).
+        """
+        columns = self.reading.columns
+        of_square, of_window = (
+            np.equal.outer(planes, np.arange(4)).astype(np.float64)
+            for planes in (self.instruments.planes, planes_around(self.reading.first, WINDOW.size))
+        )
+        in_square = columns[:, *self.reading.part(self.instruments.start, SEEN)]
+        products = np.einsum("pkyx,cyx,pyxq->pqkc", self.instruments.kernels, in_square, of_square, optimize=True)
+        return products, np.einsum("yx,pyxq->pq", columns[2] ** 2, of_window)
+
+
 def _sums(
-    template: Template,
-    short: BayerPlanes,
-    reading: Reading,
-    variances: Image,
-    gain: np.float32,
-    limit: np.float32,
-    region: Region,
+    template: Template, short: BayerPlanes, prepared: _Prepared, gain: np.float32, limit: np.float32, region: Region
 ) -> tuple[Matrix, Matrix, Matrix, Matrix, int]:
     """What one tile adds up to, as `sum_up` has it; and how many cells are usable in both frames."""
+    reading = prepared.reading
     nearest = reading.whole(region)
     usable = short.usable[region] & template.usable[nearest]
     light = light_at(template.light_dn, _BLOCK_PX, starts(nearest), sizes(region))
     across = reading.across(template.dn, template.levels_dn, region)
-    sums = sum_up(across, reading.lines, short.dn, starts(region), light, usable, variances, gain, limit)
+    seen_from = 2 * reading.own[0] + prepared.instruments.start[0], 2 * reading.own[1] + prepared.instruments.start[1]
+    sums = sum_up(
+        across,
+        reading.lines,
+        prepared.kernels,
+        seen_from,
+        short.dn,
+        starts(region),
+        light,
+        usable,
+        prepared.variances,
+        gain,
+        limit,
+    )
     return *sums, int(np.count_nonzero(usable))
-
-
-def _corrections(reading: Reading) -> tuple[Matrix, Matrix, Matrix]:
-    """What takes fixed pattern and noise of the long out of a tile's sums.
-
-    (6, 7): from the sums of seven instruments to those of six that do not contain the photosite itself; (4, 4, 6, 4):
-    what white noise of variance 1 in each plane of the long adds to their products with the columns, by plane of the
-    short and plane of the long; (4, 4): and to the value squared.
-    """
-    full, wide, guide, own = reading.kernels
-    columns = np.stack([full[1], full[2], full[0], (wide[0] - guide) / WIDE_PX**2])
-    instruments = np.stack([full[1], full[2], wide[1], wide[2], wide[0], wide[0] - guide])
-    project = np.concatenate([np.eye(INSTRUMENTS), np.zeros((INSTRUMENTS, 1))], 1)
-    if own is not None:
-        itself = np.zeros_like(full[0])
-        y, x = own
-        itself[y, x] = 1
-        itself[y - 2 : y + 3, x - 2 : x + 3] -= np.outer(HALF_BAND, HALF_BAND)
-        share = instruments[:, y, x] / itself[y, x]
-        instruments = instruments - share[:, None, None] * itself
-        project[:, -1] = -share
-    # The long's photosites of the short's own plane, of the plane beside it, above it, and across.
-    down, right = reading.phase
-    phases = [(..., slice((down + y) % 2, None, 2), slice((right + x) % 2, None, 2)) for y in (0, 1) for x in (0, 1)]
-    products = np.stack([np.einsum("kyx,cyx->kc", instruments[sites], columns[sites]) for sites in phases])
-    squared = np.stack([(columns[2][sites] ** 2).sum() for sites in phases])
-    phase_of = np.bitwise_xor.outer(np.arange(4), np.arange(4))
-    return project, products[phase_of], squared[phase_of]

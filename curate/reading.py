@@ -34,34 +34,37 @@ WIDE_PX = 1.1
 noisy itself, and narrow enough to show where its edges lie."""
 
 _TAPS = np.arange(TAPS, dtype=np.float64) - BEFORE
-_WINDOW = np.arange(-REACH_PX - 1, REACH_PX + 2)
+WINDOW = np.arange(-REACH_PX - 1, REACH_PX + 2)
 
 
 class Reading:
     """Readings of a long whose content lies ``shift_px`` (right, down) further in the short."""
 
     def __init__(self, shift_px: tuple[float, float]) -> None:
-        self._place = -shift_px[1], -shift_px[0]
-        self._start = math.floor(self._place[0]), math.floor(self._place[1])
-        self._plane_start = math.floor(self._place[0] / 2), math.floor(self._place[1] / 2)
-        fractions = [place - start for place, start in zip(self._place, self._start, strict=True)]
+        self.place_px = -shift_px[1], -shift_px[0]
+        self.start = math.floor(self.place_px[0]), math.floor(self.place_px[1])
+        self._plane_start = math.floor(self.place_px[0] / 2), math.floor(self.place_px[1] / 2)
+        fractions = [place - start for place, start in zip(self.place_px, self.start, strict=True)]
         self._guide = _value_and_slopes(_sinc, fractions)
         self._wide = _value_and_slopes(_gaussian(WIDE_PX), fractions)
-        fractions = [place / 2 - start for place, start in zip(self._place, self._plane_start, strict=True)]
+        fractions = [place / 2 - start for place, start in zip(self.place_px, self._plane_start, strict=True)]
         self._rest = _value_and_slopes(_sinc, fractions)
         for slope in (self._rest[1][1], self._rest[2][0]):
             slope /= 2  # per sensor pixel
         self.lines: Image = np.array([_lines(kernels) for kernels in (self._guide, self._wide, self._rest)], np.float32)
         """As `sidcap.curate.compiled.read_across` takes them."""
+        # The photosites themselves, what the taps reach from displaced ones, and what the half-band filter reaches.
+        self._around = [
+            (min(0, start + int(_TAPS[0])) - 1, max(0, start + int(_TAPS[-1])) + 1) for start in self._plane_start
+        ]
+        self.own = -self._around[0][0], -self._around[1][0]
+        """Row and column, in the planes that `across` gives, of the photosite that has the place of the first."""
 
     def across(self, long: Image, levels: Matrix, region: Region) -> Across:
         """What has to be read of the planes (4, h, w) of a long, whose levels are (4,), for this region of them."""
-        # The photosites themselves, what the taps reach from displaced ones, and what the half-band filter reaches.
-        around = [
-            (min(0, start + int(_TAPS[0])) - 1, max(0, start + int(_TAPS[-1])) + 1) for start in self._plane_start
-        ]
         rows, columns = (
-            slice(part.start + before, part.stop + after) for part, (before, after) in zip(region, around, strict=True)
+            slice(part.start + before, part.stop + after)
+            for part, (before, after) in zip(region, self._around, strict=True)
         )
         return read_across(
             np.ascontiguousarray(long[:, rows, columns]),
@@ -69,56 +72,64 @@ class Reading:
             HALF_BAND.astype(np.float32),
             self.lines,
             sizes(region),
-            (-around[0][0], -around[1][0]),
-            self._start,
+            self.own,
+            self.start,
             self._plane_start,
         )
 
     def whole(self, region: Region) -> Region:
         """The region of the planes displaced to the nearest whole plane pixel."""
         rows, columns = region
-        down, right = (round(place / 2) for place in self._place)
+        down, right = (round(place / 2) for place in self.place_px)
         return slice(rows.start + down, rows.stop + down), slice(columns.start + right, columns.stop + right)
 
-    @property
-    def phase(self) -> tuple[int, int]:
-        """Where in the windows of `kernels` the first photosite lies whose colour is that of the short's, 0 or 1."""
-        down, right = ((start - REACH_PX - 1) % 2 for start in self._start)
-        return down, right
-
     @cached_property
-    def kernels(self) -> tuple[Matrix, Matrix, Matrix, tuple[int, int] | None]:
-        """What is read of the white mosaic around a photosite.
+    def columns(self) -> Matrix:
+        """(4, n, n): what the model's derivatives by shift along x and y, gain and blur are read from, of the white
+        mosaic around the place: the photosites `start` + `WINDOW`.
 
-        (3, n, n): value and slopes of guide and rest together; (3, n, n): those of the wide Gaussian; (n, n): the value
-        of the guide alone; and where in these windows the photosite of the long lies that has the place of the short's
-        own, None where beyond them.
+        Signs, gain and all else that is the same everywhere left out.
         """
-        guide = [self._spread(pair, self._start, band=HALF_BAND) for pair in self._guide]
+        guide = [self._spread(pair, self.start, band=HALF_BAND) for pair in self._guide]
         rest = [
             self._spread(pair, self._plane_start, spacing=2)
             - self._spread(pair, self._plane_start, spacing=2, band=HALF_BAND)
             for pair in self._rest
         ]
-        full = [one + other for one, other in zip(guide, rest, strict=True)]
-        wide = [self._spread(pair, self._start) for pair in self._wide]
-        own = -self._start[0] + REACH_PX + 1, -self._start[1] + REACH_PX + 1
-        inside = all(2 <= place < _WINDOW.size - 2 for place in own)
-        return np.stack(full), np.stack(wide), guide[0], own if inside else None
+        value, along_x, along_y = (one + other for one, other in zip(guide, rest, strict=True))
+        bend = self._spread(self._wide[0], self.start) - guide[0]
+        return np.stack([along_x, along_y, value, bend / WIDE_PX**2])
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """Where the first photosite of `columns` lies, from that which has the place of the short's own."""
+        return self.start[0] + int(WINDOW[0]), self.start[1] + int(WINDOW[0])
+
+    def part(self, start: tuple[int, int], size: int) -> Region:
+        """The part of `columns` that is a square of this size from ``start`` on."""
+        rows, columns = (slice(at - first, at - first + size) for at, first in zip(start, self.first, strict=True))
+        return rows, columns
 
     @cached_property
     def noise_gain(self) -> float:
         """Variance of a value that is read, where every photosite has noise of variance 1."""
-        return float((self.kernels[0][0] ** 2).sum())
+        return float((self.columns[2] ** 2).sum())
 
     def _spread(self, kernels: Kernels, start: tuple[int, int], spacing: int = 1, band: Matrix | None = None) -> Matrix:
         """A separable kernel whose taps lie ``spacing`` sensor pixels apart, after a filter, on the window."""
         lines = []
-        for kernel, first, centre in zip(kernels, start, self._start, strict=True):
-            line = np.zeros(_WINDOW.size)
-            line[(spacing * (first + _TAPS) - centre).astype(int) - int(_WINDOW[0])] = kernel
+        for kernel, first, centre in zip(kernels, start, self.start, strict=True):
+            line = np.zeros(WINDOW.size)
+            line[(spacing * (first + _TAPS) - centre).astype(int) - int(WINDOW[0])] = kernel
             lines.append(line if band is None else np.convolve(line, band, "same"))
         return np.outer(*lines)
+
+
+def planes_around(start: tuple[int, int], size: int) -> NDArray[np.intp]:
+    """(4, size, size): the planes of the photosites of a square that begins ``start`` off a photosite of each plane."""
+    y, x = np.divmod(np.arange(4), 2)
+    rows, columns = ((at[:, None] + first + np.arange(size)) % 2 for at, first in zip((y, x), start, strict=True))
+    return np.asarray(2 * rows[:, :, None] + columns[:, None])
 
 
 def starts(region: Region) -> tuple[int, int]:

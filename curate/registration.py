@@ -22,14 +22,15 @@ from numpy.typing import NDArray
 from sidcap.curate.compiled import means_of
 from sidcap.curate.equations import GAIN, GROWTH, ROTATION, Equations, levers_at
 from sidcap.curate.fit import Fit, better_of, fit_pair
-from sidcap.curate.moments import Template
+from sidcap.curate.instruments import Texture
+from sidcap.curate.moments import Template, texture_of
 from sidcap.curate.planes import BayerPlanes, Mosaic, bayer_planes, coarse_shifts, dark_pattern
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.noise import NoiseModel
 from sidcap.data_manifest.raw import RawFrame
 
-METHOD = "instrumental Gauss-Newton on raw planes, 5"
+METHOD = "instrumental Gauss-Newton on raw planes, 6"
 """Name and version of the estimator, for records."""
 
 SIGNIFICANT = 8.0
@@ -203,6 +204,7 @@ class Reference:
         self._mask = mask
         self._pattern = None if dark is None else dark_pattern(dark)
         self._planes = bayer_planes(long, noise, self._pattern, mask)
+        self._textures: dict[float, Texture] = {}
 
     @cached_property
     def _template(self) -> Template:
@@ -245,7 +247,12 @@ class Reference:
         return replace(found, offset_dn=_offset(self._planes, planes, 1 / found.ratio))
 
     def _fitted(self, planes: BayerPlanes, start_px: tuple[float, float], ratio: float) -> Fit:
-        return fit_pair(self._template, planes, self._noise, start_px, 1 / ratio)
+        return fit_pair(self._template, self._texture(ratio), planes, self._noise, start_px, 1 / ratio)
+
+    def _texture(self, ratio: float) -> Texture:
+        if ratio not in self._textures:
+            self._textures[ratio] = texture_of(self._template, self._noise, 1 / ratio)
+        return self._textures[ratio]
 
     def _unrivalled(
         self,
@@ -267,7 +274,7 @@ class Reference:
             described = _described(other, nothing, ratio)
             if described.ratio is None:
                 continue
-            better = better_of(self._template, planes, self._noise, fit, other)
+            better = better_of(self._template, self._texture(ratio), planes, self._noise, fit, other)
             if better is None:
                 return replace(nothing, chi2=found.chi2, explained=found.explained, problem=Problem.REPEATING)
             if better is other:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,10 +11,11 @@ from hypothesis import strategies as st
 from shifted_scenes import Mosaic, Pair, Pattern, Scene, expose, in_front_of, make_pair
 
 from sidcap.curate import NoiseModel, Registration, judge, register
-from sidcap.curate.compiled import ALONG_X, ALONG_Y, BEND, ITSELF, VALUE, WIDE, WIDE_X, WIDE_Y, read_terms
-from sidcap.curate.fit import every_nth
-from sidcap.curate.moments import Tile
-from sidcap.curate.reading import HALF_BAND, Reading
+from sidcap.curate.compiled import ALONG_X, ALONG_Y, BEND, INSTRUMENTS, SEEN, VALUE, read_terms
+from sidcap.curate.instruments import Texture
+from sidcap.curate.moments import Template, Tile, every_nth, texture_of
+from sidcap.curate.planes import bayer_planes
+from sidcap.curate.reading import WIDE_PX, WINDOW, Reading
 from sidcap.curate.registration import Guard
 from sidcap.data_manifest.errors import RegistrationError
 from sidcap.data_manifest.words import Verdict
@@ -175,28 +175,79 @@ def test_a_calibration_that_does_not_fit_is_refused_in_one_line(given_wrong: dic
 @settings(max_examples=25)
 @given(st.floats(-9, 9), st.floats(-9, 9))
 def test_what_is_said_of_a_reading_is_what_it_reads(dx: float, dy: float) -> None:
-    """The kernels, from which fixed pattern and noise are taken out, are those of the filters."""
+    """The kernels, from which the noise of what is read follows, are those of the filters."""
     reading = Reading((dx, dy))
+    instruments = texture().instruments(reading)
     white = np.random.default_rng(1).normal(1, 0.2, (120, 160)).astype(np.float32)
     planes = np.stack([white[plane // 2 :: 2, plane % 2 :: 2] for plane in range(4)])
-    levels = np.array([2.0, 1.0, 0.5, 4.0])
     region = slice(25, 40), slice(30, 60)
-    across = reading.across(planes * levels.astype(np.float32)[:, None, None], levels, region)
-    terms = np.stack([read_terms(across, reading.lines, plane) for plane in range(4)])
-    read, wide = terms[:, 0, (VALUE, ALONG_X, ALONG_Y), 0], terms[:, 0, (WIDE, WIDE_X, WIDE_Y), 0]
-    guide, beyond = wide[:, 0] - terms[:, 0, BEND, 0], cv2.sepFilter2D(white, cv2.CV_32F, HALF_BAND, HALF_BAND)
-    full, of_wide, of_guide, own = reading.kernels
-    down, right = np.floor([-dy, -dx]).astype(int)
-    half = full.shape[-1] // 2
+    across = reading.across(planes, np.ones(4), region)
     for plane in range(4):
-        y, x = 2 * 25 + plane // 2, 2 * 30 + plane % 2
-        window = white[y + down - half : y + down + half + 1, x + right - half : x + right + half + 1]
-        assert read[plane] == pytest.approx((full * window).sum((1, 2)), abs=1e-4)
-        assert wide[plane] == pytest.approx((of_wide * window).sum((1, 2)), abs=1e-4)
-        assert guide[plane] == pytest.approx((of_guide * window).sum(), abs=1e-4)
-        assert terms[plane, 0, ITSELF, 0] == pytest.approx(white[y, x] - beyond[y, x], abs=1e-5)
-        assert own is None or window[own] == white[y, x]
-    assert of_guide.sum() == pytest.approx(1)
+        y, x = plane // 2, plane % 2
+        seen_from = [
+            2 * own + start + at for own, start, at in zip(reading.own, instruments.start, (y, x), strict=True)
+        ]
+        kernels = instruments.kernels[plane].astype(np.float32)
+        terms = read_terms(across, reading.lines, kernels, tuple(seen_from), (15, 30), plane)
+        window = around(white, (50 + y, 60 + x), reading.first, WINDOW.size)
+        read = terms[0, (ALONG_X, ALONG_Y, VALUE), 0]
+        assert read == pytest.approx((reading.columns[:3] * window).sum((1, 2)), abs=1e-4)
+        assert terms[0, BEND, 0] == pytest.approx((reading.columns[3] * window).sum() * WIDE_PX**2, abs=1e-4)
+        square = around(white, (50 + y, 60 + x), instruments.start, SEEN)
+        assert terms[0, :INSTRUMENTS, 0] == pytest.approx((kernels * square).sum((1, 2)), abs=1e-3)
+
+
+def around(white: Mosaic, site: tuple[int, int], start: tuple[int, int], size: int) -> Mosaic:
+    top, left = site[0] + start[0], site[1] + start[1]
+    return white[top : top + size, left : left + size]
+
+
+@cache
+def texture(signal_e: float = 1.0, ratio: float = 100) -> Texture:
+    long = make_pair(scene(), signal_e=signal_e, ratio=ratio, noise=NOISE).long
+    return texture_of(Template.of(bayer_planes(long, NOISE)), NOISE, 1 / ratio)
+
+
+@settings(max_examples=25)
+@given(st.floats(-9, 9), st.floats(-9, 9))
+def test_no_instrument_holds_the_photosite_of_the_short_itself(dx: float, dy: float) -> None:
+    instruments = texture().instruments(Reading((dx, dy)))
+    rows, columns = (-start for start in instruments.start)
+    if 0 <= rows < SEEN and 0 <= columns < SEEN:
+        assert np.abs(instruments.kernels[:, :, rows, columns]).max() == 0
+    assert np.abs(instruments.kernels).max((2, 3)).min() > 0
+
+
+@pytest.mark.parametrize("shift_px", [(0.0, 0.0), (0.5, -0.25), (1.0, 3.0)])
+def test_instruments_are_the_best_prediction_of_the_slopes(shift_px: tuple[float, float]) -> None:
+    """Beside least squares on the very photosites, with the truth at hand: they explain nearly as much of the slopes."""
+    pair = make_pair(scene(), signal_e=1, ratio=100, noise=NOISE)
+    found = texture().instruments(Reading(shift_px))
+    levels = [np.nanmean(pair.long[plane // 2 :: 2, plane % 2 :: 2]) for plane in range(4)]
+    white = pair.long / np.tile(np.reshape(levels, (2, 2)), np.array(SHAPE) // 2)
+    ahead = Scene(SHAPE, 1, blur_px=0.7)
+    slopes = (ahead.mosaic((shift_px[0] - 0.05, shift_px[1])) - ahead.mosaic((shift_px[0] + 0.05, shift_px[1]))) / 0.1
+    explained = []
+    for plane in range(4):
+        y, x = plane // 2 + 40, plane % 2 + 40
+        sites = slice(y, -40, 2), slice(x, -40, 2)
+        squares = np.stack(
+            [
+                np.roll(white, (-row - found.start[0], -column - found.start[1]), (0, 1))[sites].ravel()
+                for row in range(SEEN)
+                for column in range(SEEN)
+            ]
+        )
+        squares -= squares.mean(1, keepdims=True)
+        kept = np.array([(row, column) != (0, 0) for row, column in np.argwhere(np.ones((SEEN, SEEN))) + found.start])
+        truth = slopes[sites].ravel() - slopes[sites].mean()
+        best, *_ = np.linalg.lstsq(squares[kept].T, truth, rcond=None)
+        correlations = [
+            np.corrcoef(truth, prediction)[0, 1]
+            for prediction in (found.kernels[plane, 0].ravel() @ squares, best @ squares[kept])
+        ]
+        explained.append((correlations[0] / correlations[1]) ** 2)
+    assert np.mean(explained) > 0.93
 
 
 def test_the_long_is_read_without_aliasing() -> None:
