@@ -31,7 +31,7 @@ AS_THEY_ARE = (0, 1)
 COLUMNS = (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)
 """What instruments are multiplied by: the model's derivatives, and the residual."""
 MULTIPLIED = (0, 1, 2, 3, VALUE, RESIDUAL)
-"""What is multiplied by these: the instruments, and what tells of structure and misfit."""
+"""What is multiplied by those: the instruments, and what tells of structure and misfit."""
 TAPS = 8
 BEFORE = 3
 """So many taps lie before the place that they begin at."""
@@ -301,16 +301,16 @@ def sum_up(
 ) -> tuple[Sums, Sums, Sums, Sums]:
     """What a tile adds up to, by plane.
 
-    ``across`` is what is read of the long, ``lines`` as `read_across` takes them; ``kernels`` (4, 4, 6, 6): of the
-    instruments, for each plane of the short, which begin at ``seen_from`` in the mosaic that ``across`` holds;
-    ``short`` (4, h, w): the short's planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the long's local mean; ``usable``
-    (rows, columns): where both are. ``variances`` (4, 3): what a plane of the short is multiplied by to be of the
-    long's unit, and its variance by light and in the dark. Residuals whose square is beyond ``limit`` variances are
-    left out.
+    ``across`` is what is read of the long, ``lines`` as `read_across` takes them. ``kernels`` (4, 4, 6, 6) are those of
+    the instruments, for each plane of the short, which begin at ``seen_from`` in the mosaic that ``across`` holds.
+    ``short`` (4, h, w): the short's planes, in which the tile begins at ``first``; ``light`` (4, rows, columns): the
+    long's local mean; ``usable`` (rows, columns): where both are. ``variances`` (4, 3): what a plane of the short is
+    multiplied by to be of the long's unit, and its variance by light and in the dark. Residuals whose square is beyond
+    ``limit`` variances are left out.
 
-    (4, 9, 9): products of `MULTIPLIED` terms with those in `COLUMNS` over the variance, means of rows and of columns taken off;
-    (4, 4, 4): covariance of the instruments' with the residual; (4, 5): weighted light of each plane of the long, and
-    sum of the weights; (4,): photosites.
+    (4, 9, 9): products of the terms in `MULTIPLIED` with those in `COLUMNS` over the variance, means of rows and of
+    columns taken off; (4, 4, 4): covariance of the instruments' with the residual; (4, 5): weighted light of each plane
+    of the long, and sum of the weights; (4,): photosites.
     """
     planes, height, width = light.shape
     products, scatter = (
@@ -420,13 +420,8 @@ def _products(terms: Image, weight: Image) -> Sums:
     weighted = np.empty(width, np.float32)
     for row in range(height):
         of_row, of_weight = terms[row], weight[row]
-        total = _total(of_weight) + _TINY
+        _take_off_means(of_row, of_weight)
         _add(of_weight, _ONE, of_columns)
-        for one in range(count):
-            if one not in AS_THEY_ARE:
-                mean = _dot(of_row[one], of_weight) / total
-                for column in range(width):
-                    of_row[one, column] -= mean
         for one in range(count):
             for column in range(width):
                 weighted[column] = of_row[one, column] * of_weight[column]
@@ -438,9 +433,21 @@ def _products(terms: Image, weight: Image) -> Sums:
             weighted[column] = -columns[one, column] / of_columns[column]
         if one in MULTIPLIED:
             _add_products(weighted, columns, products[one])
-        for row in range(0, height if one not in AS_THEY_ARE else 0, _SCATTER_ROWS):
-            _add(weighted, _ONE, terms[row, one])
+        if one not in AS_THEY_ARE:
+            for row in range(0, height, _SCATTER_ROWS):
+                _add(weighted, _ONE, terms[row, one])
     return products
+
+
+@_compiled
+def _take_off_means(of_row: Image, weight: Image) -> None:
+    """Weighted means over a row."""
+    total = _total(weight) + _TINY
+    for one in range(len(of_row)):
+        if one not in AS_THEY_ARE:
+            mean = _dot(of_row[one], weight) / total
+            for column in range(weight.size):
+                of_row[one, column] -= mean
 
 
 @_compiled

@@ -1,9 +1,9 @@
 """What the tiles of a pair say about its parameters, and what they agree on.
 
-Every plane has as many instruments as there are parameters, so planes and instruments are put together by the generalised
+Every plane has as many instruments as there are parameters. Planes and instruments are put together by the generalised
 method of moments (Hansen, Econometrica 50(4), 1982): weighed by the covariance of their scores, which is
-heteroscedasticity-consistent and so stays honest where the noise model is somewhat wrong. Tiles that do not go along with the rest show something that
-moved or changed on its own.
+heteroscedasticity-consistent and so stays honest where the noise model is somewhat wrong. Tiles that do not go along
+with the rest show something that moved or changed on its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.compiled import INSTRUMENTS
 from sidcap.curate.moments import LOCAL, Moments
 from sidcap.curate.reading import Matrix
 

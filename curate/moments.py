@@ -13,10 +13,9 @@ derivatives in the normal equations (Fuller, Measurement Error Models, 1987):
 
     sum w z (short - model) = 0
 
-- **Noise of the long** makes its slopes look stronger than they are, and buries the fine ones. So slopes are looked at
-  twice: as they are read, and quietly, under a Gaussian over the photosites of all colours. The fit weighs the two by
-  what they are worth in this light. What the noise adds to the moments on average follows from the noise model and is
-  taken out.
+- **Noise of the long** makes its slopes look stronger than they are, and buries the fine ones. So an instrument is the
+  best that the photosites around say of a slope (`sidcap.curate.instruments`). What the noise adds to the moments on
+  average follows from the noise model and is taken out.
 - **Fixed pattern** stands still, is in both frames, and pulls every shift towards zero. So no instrument of a photosite
   contains what the long says of that same photosite.
 """

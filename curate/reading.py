@@ -30,11 +30,11 @@ REACH_PX = 9
 """Sensor pixels around a place within which everything that is read lies."""
 
 WIDE_PX = 1.1
-"""Standard deviation of the Gaussian through which the quiet instruments look: wide enough to quieten a long that is
-noisy itself, and narrow enough to show where its edges lie."""
+"""Standard deviation of the Gaussian that stands for blur: what it takes away from the long is what blur would."""
 
 _TAPS = np.arange(TAPS, dtype=np.float64) - BEFORE
 WINDOW = np.arange(-REACH_PX - 1, REACH_PX + 2)
+"""Rows or columns of the mosaic around the photosite that a reading starts at."""
 
 
 class Reading:
@@ -42,6 +42,7 @@ class Reading:
 
     def __init__(self, shift_px: tuple[float, float]) -> None:
         self.place_px = -shift_px[1], -shift_px[0]
+        """y and x of the place, from the photosite that has the place of the short's own."""
         self.start = math.floor(self.place_px[0]), math.floor(self.place_px[1])
         self._plane_start = math.floor(self.place_px[0] / 2), math.floor(self.place_px[1] / 2)
         fractions = [place - start for place, start in zip(self.place_px, self.start, strict=True)]

@@ -220,7 +220,7 @@ def test_no_instrument_holds_the_photosite_of_the_short_itself(dx: float, dy: fl
 
 @pytest.mark.parametrize("shift_px", [(0.0, 0.0), (0.5, -0.25), (1.0, 3.0)])
 def test_instruments_are_the_best_prediction_of_the_slopes(shift_px: tuple[float, float]) -> None:
-    """Beside least squares on the very photosites, with the truth at hand: they explain nearly as much of the slopes."""
+    """Beside least squares on the very photosites, with the truth at hand: they explain nearly as much of them."""
     pair = make_pair(scene(), signal_e=1, ratio=100, noise=NOISE)
     found = texture().instruments(Reading(shift_px))
     levels = [np.nanmean(pair.long[plane // 2 :: 2, plane % 2 :: 2]) for plane in range(4)]
