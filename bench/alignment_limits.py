@@ -28,7 +28,9 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from shifted_scenes import WHITE_DN, Pair, Scene, make_pair
 
-from sidcap.curate.reading import HALF_BAND, WIDE_PX
+from sidcap.curate.moments import Template, texture_of
+from sidcap.curate.planes import bayer_planes
+from sidcap.curate.reading import HALF_BAND, Reading
 
 Image = NDArray[np.float32]
 Slopes = tuple[Image, Image]
@@ -61,18 +63,19 @@ def _shares(scene: Scene, pair: Pair) -> dict[str, float]:
     denoised = {
         name: _slopes(_through_roots(guide, level_e, pair.noise.read_noise_e, denoise))
         for name, denoise in (
-            ("bilateral filter", lambda image, sigma: cv2.bilateralFilter(image, 7, 3 * sigma, 1.5)),
+            ("a bilateral filter", lambda image, sigma: cv2.bilateralFilter(image, 7, 3 * sigma, 1.5)),
             ("total variation", lambda image, sigma: denoise_tv_chambolle(image, weight=sigma)),
             ("non-local means", _non_local_means),
         )
     }
-    as_sidcap = as_read, wide[WIDTHS_PX.index(WIDE_PX)]
+    learned = _through_instruments(pair, white)
     share = _Information(scene, pair).share
     return {
         "slopes as read": share(as_read),
-        f"and a Gaussian of {WIDE_PX} px (what sidcap does)": share(*as_sidcap),
         "and Gaussians of 0.7 to 2.5 px, seven": share(as_read, *wide),
-        **{f"{name}, and what sidcap does": share(*as_sidcap, slopes) for name, slopes in denoised.items()},
+        "Wiener's filters, 6 x 6, of the long itself (what sidcap does)": share(learned),
+        "and slopes as read": share(learned, as_read),
+        **{f"and slopes through {name}": share(learned, slopes) for name, slopes in denoised.items()},
         "any linear filter (Knapp and Carter)": (scene.bound_px(pair) / bound_with_noisy_long_px(scene, pair)) ** 2,
     }
 
@@ -97,6 +100,17 @@ class _Information:
                 left += float(score @ np.linalg.solve(scatter, score))
             shares.append(left / float((self._weight * slope**2).sum()))
         return float(np.mean(shares))
+
+
+def _through_instruments(pair: Pair, white: Image) -> Slopes:
+    """As `sidcap.curate.register` sees them, where the short is not displaced."""
+    template = Template.of(bayer_planes(pair.long, pair.noise))
+    found = texture_of(template, pair.noise, 1 / pair.ratio).instruments(Reading((0.0, 0.0)))
+    slopes = np.empty_like(white), np.empty_like(white)
+    for kernels, sites in zip(found.kernels.astype(np.float32), PLANES, strict=True):
+        for slope, kernel in zip(slopes, kernels, strict=False):
+            slope[sites] = cv2.filter2D(white, -1, kernel, anchor=(-found.start[1], -found.start[0]))[sites]
+    return slopes
 
 
 def _white(pair: Pair) -> tuple[Image, float]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sidcap.curate.equations import BLUR, GAIN, GROWTH, ROTATION, Equations, Which, X, Y
-from sidcap.curate.moments import OUTLIER_SIGMA, Moments, Motion, Template, Texture, Tile, every_nth, measure, tiles_of
+from sidcap.curate.instruments import Texture
+from sidcap.curate.moments import OUTLIER_SIGMA, Moments, Motion, Template, Tile, every_nth, measure, tiles_of
 from sidcap.curate.planes import BayerPlanes
 from sidcap.curate.reading import Matrix
 from sidcap.data_manifest.noise import NoiseModel
