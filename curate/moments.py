@@ -62,7 +62,7 @@ _LANES = 32
 _BLOCK_PX = 4
 """Light is told by blocks of so many pixels of a plane."""
 _PATCHES = 24
-"""So many tiles, about, tell the texture of a frame."""
+"""So many tiles, at most, tell the texture of a frame."""
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
 _LEAST_USABLE = 0.05
@@ -186,8 +186,7 @@ def every_nth(nth: int, tiles: list[Tile]) -> list[Tile]:
 
 def texture_of(template: Template, noise: NoiseModel, gain: float) -> Texture:
     """How the long varies from photosite to photosite, as far as a short of this gain shows it; from some tiles."""
-    tiles = tiles_of(template, Motion())
-    tiles = every_nth(max(1, len(tiles) // _PATCHES), tiles)
+    tiles = _telling(template, noise, gain, tiles_of(template, Motion()))
     height, width = (min(side) for side in zip(*(sizes(tile.region) for tile in tiles), strict=True))
     per_light, in_the_dark = (value.astype(np.float32)[:, None, None] for value in noise_of_long(template, noise))
     per_level = (1 / template.levels_dn).astype(np.float32)[:, None, None]
@@ -202,6 +201,28 @@ def texture_of(template: Template, noise: NoiseModel, gain: float) -> Texture:
         white -= (weight * white).sum((1, 2), keepdims=True) / np.maximum(weight.sum((1, 2), keepdims=True), _DARK_DN)
         np.multiply(np.sqrt(weight), white, out=patch)
     return Texture(patches, of_noise / patches[:, 0].size)
+
+
+def _telling(template: Template, noise: NoiseModel, gain: float, tiles: list[Tile]) -> list[Tile]:
+    """Some tiles: those by which a lit window in a dark frame is known are among them.
+
+    They are drawn at equal distances along what all tiles have of contrast between blocks, over the noise of the short.
+    """
+    per_light, in_the_dark = (value[:, None, None] for value in noise_of_long(template, noise))
+    light = template.light_dn
+    white = light / template.levels_dn[:, None, None]
+    contrast = (np.diff(white, axis=1)[:, :, 1:] ** 2 + np.diff(white, axis=2)[:, 1:] ** 2) / (
+        gain * per_light * light[:, 1:, 1:] + in_the_dark
+    )
+    height, width = contrast.shape[1:]
+    seen = contrast.sum(0) * template.usable[::_BLOCK_PX, ::_BLOCK_PX][:height, :width]
+    tells = [
+        seen[tuple(slice(part.start // _BLOCK_PX, part.stop // _BLOCK_PX) for part in tile.region)].sum()
+        for tile in tiles
+    ]
+    along = np.cumsum(tells)
+    drawn = np.searchsorted(along, (np.arange(_PATCHES) + 0.5) / _PATCHES * along[-1])
+    return [tiles[index] for index in np.unique(np.minimum(drawn, len(tiles) - 1))]
 
 
 def measure(

@@ -250,6 +250,18 @@ def test_instruments_are_the_best_prediction_of_the_slopes(shift_px: tuple[float
     assert np.mean(explained) > 0.93
 
 
+def test_a_lit_window_in_the_dark_is_found_and_looked_at() -> None:
+    """All that could show a shift is in a thousandth of the frame, which a few tiles at random would miss."""
+    night = [np.full((1400, 2100), 0.01, np.float32) for _ in range(2)]
+    for frame, (x, y) in zip(night, ((0, 0), (4, -2)), strict=True):
+        frame[900 + y : 980 + y, 1500 + x : 1600 + x] = scene().mosaic()[100:180, 100:200]
+    pair = expose(*night, signal_e=20, ratio=100, noise=NoiseModel(gain_e_per_dn=1, read_noise_e=1.9))
+    found = register(pair.long, pair.short, ratio=100, noise=pair.noise)
+    assert found.shift_px == pytest.approx((4, -2), abs=4 * (found.sigma_px or 0))
+    assert found.sigma_px is not None
+    assert found.sigma_px < 0.025
+
+
 def test_the_long_is_read_without_aliasing() -> None:
     """A scene well beyond what a colour plane resolves, at the worst of shifts, in light that leaves no other error."""
     fine = Scene((512, 768), 3, blur_px=0.5)
