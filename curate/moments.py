@@ -61,7 +61,7 @@ _LANES = 32
 """Widths of tiles are multiples of this, as far as possible: what is left over of a row is worked off one by one."""
 _BLOCK_PX = 4
 """Light is told by blocks of so many pixels of a plane."""
-_PATCHES = 24
+_PATCHES = 16
 """So many tiles, at most, tell the texture of a frame."""
 _CLIPPED_REACH = 1
 """Cells around a clipped one that are not used."""
@@ -208,14 +208,16 @@ def _telling(template: Template, noise: NoiseModel, gain: float, tiles: list[Til
 
     They are drawn at equal distances along what all tiles have of contrast between blocks, over the noise of the short.
     """
-    per_light, in_the_dark = (value[:, None, None] for value in noise_of_long(template, noise))
-    light = template.light_dn
-    white = light / template.levels_dn[:, None, None]
-    contrast = (np.diff(white, axis=1)[:, :, 1:] ** 2 + np.diff(white, axis=2)[:, 1:] ** 2) / (
-        gain * per_light * light[:, 1:, 1:] + in_the_dark
-    )
-    height, width = contrast.shape[1:]
-    seen = contrast.sum(0) * template.usable[::_BLOCK_PX, ::_BLOCK_PX][:height, :width]
+    height, width = (side - 1 for side in template.light_dn.shape[1:])
+    seen = np.zeros((height, width), np.float32)
+    for light, level, per_light, in_the_dark in zip(
+        template.light_dn, template.levels_dn, *noise_of_long(template, noise), strict=True
+    ):
+        contrast = np.diff(light, axis=0)[:, 1:] ** 2 + np.diff(light, axis=1)[1:] ** 2
+        seen += contrast / (
+            np.float32(level**2) * (np.float32(gain * per_light) * light[1:, 1:] + np.float32(in_the_dark))
+        )
+    seen *= template.usable[::_BLOCK_PX, ::_BLOCK_PX][:height, :width]
     tells = [
         seen[tuple(slice(part.start // _BLOCK_PX, part.stop // _BLOCK_PX) for part in tile.region)].sum()
         for tile in tiles
@@ -322,14 +324,13 @@ class _Prepared:
         """What white noise of variance 1 in each plane of the long adds to the products of instruments with columns,
         (4, 4, 4, 4) by plane of the short and plane of the long; and to the value squared, (4, 4).
         """
-        columns = self.reading.columns
-        of_square, of_window = (
-            np.equal.outer(planes, np.arange(4)).astype(np.float64)
-            for planes in (self.instruments.planes, planes_around(self.reading.first, WINDOW.size))
-        )
+        columns, planes = self.reading.columns, np.arange(4)
+        of_square = np.equal.outer(self.instruments.planes, planes).reshape(4, -1, 4)
+        of_window = np.equal.outer(planes_around(self.reading.first, WINDOW.size), planes).reshape(4, -1, 4)
         in_square = columns[:, *self.reading.part(self.instruments.start, SEEN)]
-        products = np.einsum("pkyx,cyx,pyxq->pqkc", self.instruments.kernels, in_square, of_square, optimize=True)
-        return products, np.einsum("yx,pyxq->pq", columns[2] ** 2, of_window)
+        products = (self.instruments.kernels[:, :, None] * in_square).reshape(4, INSTRUMENTS**2, -1) @ of_square
+        by_plane = products.reshape(4, INSTRUMENTS, INSTRUMENTS, 4).transpose(0, 3, 1, 2)
+        return by_plane, (columns[2] ** 2).ravel() @ of_window
 
 
 def _sums(

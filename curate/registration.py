@@ -403,8 +403,9 @@ def _cells(fit: Fit, middle: Matrix) -> Iterator[Cell]:
 
 
 def _offset(long: BayerPlanes, short: BayerPlanes, gain: float) -> float:
-    both = long.usable & short.usable
-    dim, bright = (means_of(frame.dn, both).mean() for frame in (short, long))
+    """Told from every fourth row of the planes: that is a million photosites of a full frame."""
+    both = long.usable[::4] & short.usable[::4]
+    dim, bright = (means_of(frame.dn[:, ::4], both).mean() for frame in (short, long))
     return float(dim - gain * bright)
 
 
