@@ -225,6 +225,8 @@ _SHORT_ONE = Read("tests/test_reliability.py runs a short one")
 BENCHMARKS: dict[str, Run | Read] = {
     "python bench/ablation.py --dataset dataset --out ablation --epochs 160 --patch 128 --seeds 0,1 --repeat "
     "levels,keep-negatives,ratio,dark-shading,shot-noise,schedule,ema": Read("an hour"),
+    "python bench/ablation.py --dataset dataset --out longer --epochs 400 --patch 128 --seeds 0,1 --parts "
+    "batch,batch-and-shot-noise,shot-noise,ema": Read("an hour and more"),
     "python bench/alignment.py --trials 12 --scenes 6 --json outcomes.json": Run(
         f"{_ONE_TRIAL} --shifts 0 --trials 1 --no-peers"
     ),
