@@ -78,8 +78,9 @@ def _usual(shot: Path) -> None:
         _done(f"shoot-{kind}s", "--iso", "12800", "--exposures", exposure, "--repeats", "2", "--yes", *_SMALL)
         shutil.copytree(Path("dataset", "calibration", f"{kind}s"), f"{kind}s")
     _done("verify-alignment")
-    for number, split in ((3, Split.TRAIN), (7, Split.TRAIN), (12, Split.TRAIN), (17, Split.TRAIN), (20001, Split.VAL)):
-        _same_scene_again(number, split)
+    for number in (3, 7, 12, 17):
+        _same_scene_again(1, number, Split.TRAIN)
+    _same_scene_again(10001, 20001, Split.VAL)  # one that no run has learned from
     short = Path("dataset", "short", "10001_00_0.1s.CR2")
     Path("card").mkdir()
     for file in ("IMG_0001.CR2", "FILE.CR2", "short.CR2", "card/IMG_0001.CR2"):
@@ -88,13 +89,13 @@ def _usual(shot: Path) -> None:
     _runs()
 
 
-def _same_scene_again(number: int, split: Split) -> None:
-    """Scene 1 once more, under another number."""
-    scenes = Path("dataset", "scenes")
-    record = json.loads((scenes / "00001.json").read_text().replace("00001_", f"{number:05d}_"))
-    (scenes / f"{number:05d}.json").write_text(json.dumps(record | {"id": number, "split": split}))
-    for file in Path("dataset").glob("*/00001_*"):
-        os.link(file, file.with_name(file.name.replace("00001_", f"{number:05d}_")))
+def _same_scene_again(scene: int, number: int, split: Split) -> None:
+    """A scene once more, under another number."""
+    scenes, old, new = Path("dataset", "scenes"), f"{scene:05d}", f"{number:05d}"
+    record = json.loads((scenes / f"{old}.json").read_text().replace(f"{old}_", f"{new}_"))
+    (scenes / f"{new}.json").write_text(json.dumps(record | {"id": number, "split": split}))
+    for file in Path("dataset").glob(f"*/{old}_*"):
+        os.link(file, file.with_name(file.name.replace(f"{old}_", f"{new}_")))
 
 
 def _runs() -> None:
