@@ -21,16 +21,16 @@ Sums = NDArray[np.float64]
 Pair = tuple[int, int]
 """Along y and x."""
 
-TERMS = *_, ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL = tuple(range(9))
-"""What is known at a photosite: the instruments; slopes and value as read, what a Gaussian takes away from the latter,
-and what the short has beyond it."""
+TERMS = FOR_X, FOR_Y, FOR_VALUE, FOR_BEND, ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL = tuple(range(9))
+"""What is known at a photosite: the instruments for the next four; slopes and value as read, what a Gaussian takes away
+from the latter, and what the short has beyond it."""
 INSTRUMENTS = 4
-"""The first four are instruments, one for each of the next four."""
-AS_THEY_ARE = (0, 1)
+"""The first four are instruments."""
+AS_THEY_ARE = (FOR_X, FOR_Y)
 """Those for the slopes, from which no means are taken off: those of the columns are enough."""
 COLUMNS = (ALONG_X, ALONG_Y, VALUE, BEND, RESIDUAL)
 """What instruments are multiplied by: the model's derivatives, and the residual."""
-MULTIPLIED = (0, 1, 2, 3, VALUE, RESIDUAL)
+MULTIPLIED = (FOR_X, FOR_Y, FOR_VALUE, FOR_BEND, VALUE, RESIDUAL)
 """What is multiplied by those: the instruments, and what tells of structure and misfit."""
 TAPS = 8
 BEFORE = 3
@@ -195,7 +195,7 @@ def _see(long: Image, kernels: Image, site: Pair, of_row: Image) -> None:
     """The instruments of a row of photosites: weighted sums of the mosaic around them, of which every second column is
     one plane's.
     """
-    for_x, for_y, for_value, for_bend = of_row[0], of_row[1], of_row[2], of_row[3]
+    for_x, for_y, for_value, for_bend = of_row[FOR_X], of_row[FOR_Y], of_row[FOR_VALUE], of_row[FOR_BEND]
     of_row[:INSTRUMENTS] = _ZERO
     for down in range(SEEN):
         y = site[0] + down

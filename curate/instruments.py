@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sidcap.curate.compiled import INSTRUMENTS, SEEN, SEEN_BEFORE, Image
+from sidcap.curate.compiled import INSTRUMENTS, SEEN, SEEN_BEFORE, Image, Pair
 from sidcap.curate.reading import WINDOW, Matrix, Reading, planes_around
 
 _LAGS = 7
@@ -25,8 +25,7 @@ _STEP_PX = 1 / 8
 """Instruments are made for places on this grid: next to them they are hardly less good."""
 _RIDGE = 0.03
 """Of the variance is taken for noise that has nothing to do with light: what no reading resolves. Without it, weights
-for a bright long look for detail that is read wrongly (half as much again of the error at the worst of shifts)."""
-Site = tuple[int, int]
+for a bright long look for detail that is read wrongly: 0.020 px instead of 0.014 at the worst of shifts."""
 Sites = NDArray[np.intp]
 """(n, 2): rows and columns of the mosaic."""
 
@@ -37,7 +36,7 @@ class Instruments:
 
     kernels: Matrix
     """(4, 4, 6, 6): by plane of the short; for the mosaic, every photosite over its plane's level."""
-    start: Site
+    start: Pair
     """Where the first of them lies, from the photosite of the long that has the place of the short's, y and x."""
 
     @property
@@ -57,7 +56,7 @@ class Texture:
         """
         self._covariance = _autocovariance(patches)
         self._noise = noise
-        self._made: dict[Site, Instruments] = {}
+        self._made: dict[Pair, Instruments] = {}
 
     def instruments(self, reading: Reading) -> Instruments:
         """For a place that is read."""
@@ -88,7 +87,7 @@ class Texture:
         return np.asarray(self._covariance[of_some[:, None], of_others[None], down, right])
 
 
-def _sites(start: Site, size: int) -> Sites:
+def _sites(start: Pair, size: int) -> Sites:
     return np.argwhere(np.ones((size, size))) + start
 
 

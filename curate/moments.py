@@ -188,7 +188,7 @@ def texture_of(template: Template, noise: NoiseModel, gain: float) -> Texture:
     """How the long varies from photosite to photosite, as far as a short of this gain shows it; from some tiles."""
     tiles = _telling(template, noise, gain, tiles_of(template, Motion()))
     height, width = (min(side) for side in zip(*(sizes(tile.region) for tile in tiles), strict=True))
-    per_light, in_the_dark = (value.astype(np.float32)[:, None, None] for value in noise_of_long(template, noise))
+    per_light, in_the_dark = (value.astype(np.float32)[:, None, None] for value in _noise_of_long(template, noise))
     per_level = (1 / template.levels_dn).astype(np.float32)[:, None, None]
     patches, of_noise = np.empty((len(tiles), 4, height, width), np.float32), np.zeros(4)
     for patch, tile in zip(patches, tiles, strict=True):
@@ -211,7 +211,7 @@ def _telling(template: Template, noise: NoiseModel, gain: float, tiles: list[Til
     height, width = (side - 1 for side in template.light_dn.shape[1:])
     seen = np.zeros((height, width), np.float32)
     for light, level, per_light, in_the_dark in zip(
-        template.light_dn, template.levels_dn, *noise_of_long(template, noise), strict=True
+        template.light_dn, template.levels_dn, *_noise_of_long(template, noise), strict=True
     ):
         contrast = np.diff(light, axis=0)[:, 1:] ** 2 + np.diff(light, axis=1)[1:] ** 2
         seen += contrast / (
@@ -243,7 +243,7 @@ def measure(
     out.
     """
     readings: dict[tuple[float, float], _Prepared] = {}
-    per_light, in_the_dark = noise_of_long(template, noise)
+    per_light, in_the_dark = _noise_of_long(template, noise)
     limit = np.float32(OUTLIER_SIGMA**2 * max(1.0, chi2))
     sums = []
     for tile in tiles:
@@ -285,7 +285,7 @@ def measure(
     return Moments(*(getattr(every, field.name)[seen] for field in fields(Moments)))
 
 
-def noise_of_long(template: Template, noise: NoiseModel) -> tuple[Matrix, Matrix]:
+def _noise_of_long(template: Template, noise: NoiseModel) -> tuple[Matrix, Matrix]:
     """(4,), (4,): variance of a photosite over its plane's level, for each DN of light over that level, and without."""
     per_light = 1 / (noise.gain_e_per_dn * template.levels_dn**2)
     dark_dn2 = (noise.read_noise_e / noise.gain_e_per_dn) ** 2 + float(QUANTISATION_DN2)

@@ -109,7 +109,9 @@ def _loaded(runs: Sequence[Path], device: torch.device, selection: Selection) ->
             imported_from=state.imported_from,
             checkpoint_sha256=sha256_of(run / CHECKPOINT_NAME),
             config=state.config,
-            seen=tuple(dict.fromkeys(p.scene for p in selection.pairs if p.long.checksum in state.learned_from)),
+            seen=tuple(
+                dict.fromkeys(each.scene for each in selection.pairs if each.long.checksum in state.learned_from)
+            ),
         )
         loaded.append(_Network(judged, network))
     return loaded

@@ -224,6 +224,7 @@ def test_an_x_trans_file_goes_through_an_x_trans_run_and_through_no_other(tmp_pa
         ({"ratio": "nan"}, "--ratio"),
         ({"out": "short.dng/out.png"}, "short.dng is a file, no folder: write elsewhere"),
         ({"out": "folder.png"}, "it is a folder: write elsewhere"),
+        ({"out": "folder.png", "run": "broken"}, "it is a folder: write elsewhere"),  # before anything is read
         ({"run": "short.dng"}, "short.dng is a file; a run is a folder: give its folder"),
         ({"run": "run/checkpoint.safetensors"}, "is a file; a run is a folder: give"),
     ],

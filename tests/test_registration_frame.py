@@ -180,15 +180,18 @@ def test_what_is_said_of_a_reading_is_what_it_reads(dx: float, dy: float) -> Non
     instruments = texture().instruments(reading)
     white = np.random.default_rng(1).normal(1, 0.2, (120, 160)).astype(np.float32)
     planes = np.stack([white[plane // 2 :: 2, plane % 2 :: 2] for plane in range(4)])
+    levels = np.array([2.0, 1.0, 0.5, 4.0])
     region = slice(25, 40), slice(30, 60)
-    across = reading.across(planes, np.ones(4), region)
+    across = reading.across(planes * levels.astype(np.float32)[:, None, None], levels, region)
+    assert reading.columns[2].sum() == pytest.approx(1)
     for plane in range(4):
         y, x = plane // 2, plane % 2
         seen_from = [
             2 * own + start + at for own, start, at in zip(reading.own, instruments.start, (y, x), strict=True)
         ]
-        kernels = instruments.kernels[plane].astype(np.float32)
-        terms = read_terms(across, reading.lines, kernels, tuple(seen_from), (15, 30), plane)
+        kernels = instruments.kernels[plane]
+        for_dn = (kernels / levels[instruments.planes[plane]]).astype(np.float32)
+        terms = read_terms(across, reading.lines, for_dn, tuple(seen_from), (15, 30), plane)
         window = around(white, (50 + y, 60 + x), reading.first, WINDOW.size)
         read = terms[0, (ALONG_X, ALONG_Y, VALUE), 0]
         assert read == pytest.approx((reading.columns[:3] * window).sum((1, 2)), abs=1e-4)
