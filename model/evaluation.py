@@ -25,7 +25,7 @@ from sidcap.data_manifest.raw import develop, develop_amplified
 from sidcap.data_manifest.store import Store, program, sha256_of
 from sidcap.data_manifest.words import Split
 from sidcap.model.cache import FrameCache, Progress
-from sidcap.model.checkpoint import CHECKPOINT_NAME, load_network, read_state
+from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, load_network, read_state
 from sidcap.model.config import DeviceChoice
 from sidcap.model.data import AlignedPair, OpenPair, Selection, open_pair, select
 from sidcap.model.files import write_result
@@ -109,12 +109,16 @@ def _loaded(runs: Sequence[Path], device: torch.device, selection: Selection) ->
             imported_from=state.imported_from,
             checkpoint_sha256=sha256_of(run / CHECKPOINT_NAME),
             config=state.config,
-            seen=tuple(
-                dict.fromkeys(each.scene for each in selection.pairs if each.long.checksum in state.learned_from)
-            ),
+            seen=_seen(selection, state),
         )
         loaded.append(_Network(judged, network))
     return loaded
+
+
+def _seen(selection: Selection, state: RunState) -> tuple[str, ...]:
+    """The scenes whose long the run has learned from."""
+    learned_from = set(state.learned_from)
+    return tuple(dict.fromkeys(pair.scene for pair in selection.pairs if pair.long.checksum in learned_from))
 
 
 @dataclass(frozen=True)
