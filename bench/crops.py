@@ -67,8 +67,10 @@ def times(folder: Path, scenes: int, crops: int) -> None:
     report("plain: 16-bit copies of both windows", plain.copies, crops)
     report("plain: copies, floats, amplified; not packed, not turned", plain.floats, crops)
     report("for a GPU, frames on the disk: both windows, 16 bit", handed_over(data), crops)
-    report("on the CPU: planes and target as float32, as they are", lambda crop: unturned.batch([crop]), crops)
-    report("on the CPU: the same, flipped and transposed", lambda crop: data.batch([crop]), crops)
+    room = data.room(1)
+    report("on the CPU: planes and target as float32, as they are", lambda crop: unturned.batch([crop], room), crops)
+    report("on the CPU: the same, flipped and transposed", lambda crop: data.batch([crop], room), crops)
+    report("on the CPU: the same, each in new memory", lambda crop: data.batch([crop]), crops)
 
 
 def handed_over(data: TrainingData) -> Callable[[int], object]:

@@ -176,13 +176,21 @@ class TrainingData:
         """The colour filter array of all frames."""
         return self.layout.name
 
-    def batch(self, crops: Sequence[int]) -> Batch:
-        """These crops of the run. TrainingError names a frame that cannot be read any more."""
-        planes, target = self._empty(len(crops), self._config.patch)
+    def batch(self, crops: Sequence[int], room: Batch | None = None) -> Batch:
+        """These crops of the run, written into ``room``, or else into new memory.
+
+        TrainingError names a frame that cannot be read any more.
+        """
+        batch = self.room(len(crops)) if room is None else room
         for index, crop in enumerate(crops):
             shown = self.shown(crop)
-            self._cut_planes(shown, planes[index])
-            self._cut_target(shown, target[index])
+            self._cut_planes(shown, batch.planes[index].permute(1, 2, 0))
+            self._cut_target(shown, batch.target[index].permute(1, 2, 0))
+        return batch
+
+    def room(self, crops: int) -> Batch:
+        """Memory for a batch, to be used again: new memory is cleared first, which may take as long as the crops."""
+        planes, target = self._empty(crops, self._config.patch)
         return Batch(planes.permute(0, 3, 1, 2), target.permute(0, 3, 1, 2))
 
     def shown(self, crop: int) -> Shown:

@@ -21,7 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -283,20 +283,30 @@ def _placed(state: RunState, device: torch.device) -> UNet:
 def _ahead(data: TrainingData, shares: Iterator[Sequence[int]]) -> Iterator[Iterator[Batch]]:
     """Gives the batches one after the other, the next ones being cut in another thread meanwhile.
 
-    Not so where the pairs lie on the device: cutting is its own work then.
+    A batch is good until the next is asked for. Not so where the pairs lie on the device: cutting is its own work then.
     """
     if data.on_device:
         yield map(data.batch, shares)
         return
     pool = ThreadPoolExecutor(1, thread_name_prefix="crops")
+    rooms: deque[Batch] = deque()
+    """Of batches that were learned from."""
+
+    def submitted(steps: int) -> list[Future[Batch]]:
+        return [
+            pool.submit(data.batch, share, rooms.popleft() if rooms else data.room(len(share)))
+            for share in islice(shares, steps)
+        ]
+
     try:
-        coming = deque(pool.submit(data.batch, share) for share in islice(shares, _AHEAD))
+        coming = deque(submitted(_AHEAD))
 
         def batches() -> Iterator[Batch]:
             while coming:
                 batch = coming.popleft().result()
-                coming.extend(pool.submit(data.batch, share) for share in islice(shares, 1))
+                coming.extend(submitted(1))
                 yield batch
+                rooms.append(batch)
 
         yield batches()
     finally:

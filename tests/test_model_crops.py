@@ -149,6 +149,15 @@ def test_a_crop_does_not_depend_on_which_were_taken_before_nor_on_its_batch(stor
     assert not torch.equal(data_of(store, seed=1).batch([0]).target, first[0].target)
 
 
+def test_a_batch_may_be_cut_into_the_memory_of_another(store: Store) -> None:
+    data = data_of(store, shot_noise=True)
+    room = data.batch([0, 1])
+    again, new = data.batch([2, 3], room), data.batch([2, 3])
+    assert again.planes.data_ptr() == room.planes.data_ptr() != new.planes.data_ptr()
+    assert torch.equal(again.planes, new.planes)
+    assert torch.equal(again.target, new.target)
+
+
 def test_an_epoch_shows_every_scene_once_and_all_shorts_get_their_turn(store: Store) -> None:
     data = data_of(store)
     assert len(data) == 3

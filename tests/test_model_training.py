@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from sidcap.data_manifest.errors import SidcapError, TrainingError, UsageError
 from sidcap.data_manifest.store import Store
-from sidcap.data_manifest.words import Verdict
+from sidcap.data_manifest.words import Split, Verdict
 from sidcap.model import (
     CHECKPOINT_NAME,
     EpochDone,
@@ -35,7 +35,14 @@ from sidcap.model import (
     read_state,
     train,
 )
+from sidcap.model.cache import FrameCache
 from sidcap.model.checkpoint import save_checkpoint
+from sidcap.model.crops import TrainingData
+from sidcap.model.data import select
+from sidcap.model.learner import Learner
+from sidcap.model.processes import Processes
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -126,6 +133,19 @@ def test_the_second_ctrl_c_ends_it_at_once(store: Store, tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt):
         train(store, config(), tmp_path / "run", on_event=twice)
     assert read_state(tmp_path / "run").step == 0
+
+
+def test_a_run_learns_from_its_crops_one_batch_after_the_other(store: Store, tmp_path: Path) -> None:
+    wanted = config(epochs=8, batch=2)
+    train(store, wanted, tmp_path / "run")
+    data = TrainingData(FrameCache(store), select(store, Split.TRAIN), wanted, CPU)
+    network = read_state(tmp_path / "run").network().place(CPU)
+    learner = Learner(network, wanted, CPU, Processes())
+    for step in range(12):
+        batch = data.batch([2 * step, 2 * step + 1])
+        learner.learn(batch.planes, batch.target, wanted.lr, step)
+    learned = load_network(tmp_path / "run").state_dict()
+    assert [name for name, weight in network.state_dict().items() if not torch.equal(weight, learned[name])] == []
 
 
 def test_resuming_a_finished_run_changes_nothing(store: Store, finished: Path, template: Path) -> None:
