@@ -60,6 +60,11 @@ def evaluate(
     show_scores(evaluation)
     if json:
         print_json(evaluation)
+    end_doubted(evaluation)
+
+
+def end_doubted(evaluation: Evaluation) -> None:
+    """Ends the command as not usable where a run has learned from what it was judged on."""
     for doubt in evaluation.doubts:
         complain(doubt)
     if evaluation.doubts:

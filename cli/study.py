@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sidcap.cli.completion import runs
-from sidcap.cli.evaluate import evaluate_showing_progress
+from sidcap.cli.evaluate import end_doubted, evaluate_showing_progress
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import console, print_json
 from sidcap.cli.train import Device, DeviceOption, IncludeOption, PresetName, train_showing_progress
@@ -101,6 +101,7 @@ def study(
     console.print(f"written to {out / 'study.md'} and {out / 'study.json'}", soft_wrap=True)
     if json:
         print_json(done)
+    end_doubted(done.evaluation)
 
 
 def _config(preset: PresetName, given: dict[str, Any], settings: Sequence[str]) -> TrainConfig:

@@ -182,6 +182,7 @@ def tables(done: Study) -> tuple[Table, Table]:
             for row in done.table_1
         ),
         notes=(
+            *done.evaluation.doubts,
             *about_intervals,
             "mean-scaled is told the reference's mean: no result that could be had without it",
             "the study's figures are of 12 images of a real EOS 6D at ISO 200, not of these",
@@ -203,6 +204,7 @@ def tables(done: Study) -> tuple[Table, Table]:
             for row in done.table_2
         ),
         notes=(
+            *done.evaluation.doubts,
             *about_intervals,
             "the study paired files by their position in a folder: its three figures near 12.4 dB probably say more of "
             "that than of its networks",

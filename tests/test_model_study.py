@@ -229,6 +229,21 @@ def test_the_command_prints_both_tables_and_one_document_for_programs(folder: Pa
     assert "Table 2" in result.stderr
 
 
+@pytest.mark.usefixtures("wide_terminal")
+def test_a_network_from_elsewhere_that_has_learned_from_the_test_scenes_is_named(folder: Path) -> None:
+    (scene, *_) = Store.open(folder / "set").scenes(Split.TEST)
+    longs = tuple(frame.checksum for frame in scene.frames if frame.role == "long")
+    state = RunState(config=TrainConfig(depth=-2), data_sha256="", scenes=1, learned_from=longs)
+    save_checkpoint(folder / "sony", state.network(), None, state)
+    out = folder / "out"
+    result = command(folder, "--depths", "-2,0", "--epochs", "2", "--patch", "32", "--set", "lr=1e-3",
+                     "--sony", str(folder / "sony"), "--out", str(out))  # fmt: skip
+    assert result.exit_code == 3
+    told = f"sony has learned from 1 of these scenes ({scene.name})"
+    assert f"error: {told}" in result.stderr
+    assert (out / "study.md").read_text().count(told) == 2, "under each table"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
