@@ -105,6 +105,9 @@ SHOOTING: dict[str, Run | Serve] = {
     "sidcap shoot-darks --iso 12600,200 --exposures 30,2,0.033": _DARKS,
     "sidcap shoot-darks --iso 12800,200 --exposures 10,1,0.033": _DARKS,
     "sidcap shoot-darks --iso 12800 --exposures 10,1,0.033 --dry-run": Run(_SMALL),
+    "sidcap shoot --camera simulated --time-scale 100 --iso 12600 --every 1s --count 2 --quota train=2": Run(
+        "--sensor small --ratios 30 --count 1"
+    ),
     "sidcap shoot-darks --camera simulated --sensor small --time-scale 14 --iso 12600 --exposures 0.1,0.04,0.033 "
     "--repeats 20 --yes": Run("--time-scale 40 --repeats 1"),
     "sidcap shoot-flats --iso 12600,200": _FLATS,
@@ -244,7 +247,7 @@ BENCHMARKS: dict[str, Run | Read] = {
     "python bench/long_session.py --frames 300": _SHORT_ONE,
     "python bench/tether_overhead.py --rounds 2": Read("minutes, and in real time: it measures waiting"),
     "python bench/tensorflow_weights.py FOLDER": _AS_IT_IS,
-    "python bench/training.py DATASET --steps 3 --rounds 1": Run("--steps 1 --patch 16"),
+    "python bench/training.py DATASET --steps 5 --rounds 3": Run("--steps 1 --rounds 1 --patch 16"),
 }
 
 TABLE = {**SHOOTING, **CURATING, **TRAINING, **JUDGING, **SHARING, **BENCHMARKS}
