@@ -324,6 +324,11 @@ def _show_start(start: Started) -> None:
         )
     if start.included:
         warn(f"{counted(start.included, 'pair')} of them undetermined: used since --include says so")
+    if start.unshaded:
+        warn(
+            f"no dark shading is subtracted from {counted(start.unshaded, 'pair')}: their body is not calibrated at "
+            "their ISO (sidcap calibrate)"
+        )
     show_left_out(start.left_out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,11 @@ def existing_folder(folder: Path) -> Path:
 def disk_free_bytes(folder: Path) -> int:
     """Room on the disk where ``folder`` is, or would be."""
     return shutil.disk_usage(existing_folder(folder)).free
+
+
+def remedy(error: OSError) -> str:
+    """What to do where something cannot be written."""
+    return "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "make it writable"
 
 
 def require_room(folder: Path, needed_bytes: int) -> None:

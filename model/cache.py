@@ -26,6 +26,7 @@ import numpy as np
 import rawpy
 from numpy.typing import NDArray
 
+from sidcap.data_manifest.disk import remedy
 from sidcap.data_manifest.errors import ManifestError, RawError, TrainingError
 from sidcap.data_manifest.raw import DEVELOPMENT, develop, read_raw
 from sidcap.data_manifest.schema import Frame, Record, SensorRecord
@@ -183,7 +184,7 @@ class _Job:
             self.write(self.raw, self.folder / f"{self.sha256}.npy")
         except OSError as error:
             raise TrainingError(
-                f"cannot keep decoded frames in {self.folder} ({error.strerror}): make room, then start again"
+                f"cannot keep decoded frames in {self.folder} ({error.strerror}): {remedy(error)}, then start again"
             ) from error
 
 

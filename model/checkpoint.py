@@ -21,7 +21,7 @@ from torch import Tensor
 from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.store import program
-from sidcap.model.config import TrainConfig
+from sidcap.model.config import InputConfig, TrainConfig
 from sidcap.model.files import write_result
 from sidcap.model.unet import UNet
 
@@ -37,6 +37,9 @@ class RunState(Record):
     learned_from: tuple[str, ...] = ()
     """SHA-256 of the longs of these pairs, ascending, by which a scene is known wherever it is moved to; empty for
     weights that were imported, or trained by a version that did not keep it."""
+    dark_shaded: bool | None = None
+    """Whether the sensor's dark was subtracted from anything it learned from; None where the config does not ask for
+    it, or a version trained that did not keep it."""
     scenes: int = Field(ge=0)
     """Crops in an epoch; 0 for weights that were imported."""
     step: int = Field(default=0, ge=0)
@@ -57,6 +60,11 @@ class RunState(Record):
         """Whole epochs done."""
         done = self.step * self.config.batch // self.scenes if self.scenes else 0
         return min(done, self.config.epochs)
+
+    @property
+    def input(self) -> InputConfig:
+        """How pictures are made ready for the network: as the config says, but for dark shading it never met."""
+        return self.config.input.replace(dark_shading=False) if self.dark_shaded is False else self.config.input
 
     def network(self) -> UNet:
         """A network of this state's kind, with its first weights."""
@@ -109,12 +117,13 @@ def read_state(run: Path) -> RunState:
         raise _broken(path) from error
 
 
-def load_network(run: Path, device: torch.device | str = "cpu") -> UNet:
+def load_network(run: Path | str, device: torch.device | str = "cpu") -> UNet:
     """The run's network, ready for use: (N, 4, h, w) amplified packed planes -> (N, 3, 2 h, 2 w) sRGB.
 
     With the average of its weights where the run keeps one. UsageError where there is no checkpoint, TrainingError
     where it does not fit the depth it names; never random weights.
     """
+    run = Path(run)
     network = read_state(run).network()
     path = run / CHECKPOINT_NAME
     tensors = _tensors(path)

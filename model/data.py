@@ -34,6 +34,11 @@ class AlignedPair:
     """What calibration found of the body that shot the short, at its ISO; None where it found nothing."""
 
     @property
+    def shaded(self) -> bool:
+        """Whether calibration found what the sensor says without light."""
+        return self.sensor is not None and self.sensor.maps is not None
+
+    @property
     def ratio(self) -> float:
         """The true one, without SID's cap at 300."""
         return self.ratios.true

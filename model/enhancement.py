@@ -73,7 +73,7 @@ def enhance_file(
         raise UsageError(
             f"{file} has a {cfa} mosaic, {run} takes {state.cfa}: use a run that was trained on such frames"
         )
-    sensor = _sensor(raw, dataset) if state.config.input.dark_shading else None
+    sensor = _sensor(raw, dataset) if state.input.dark_shading else None
     planes = _planes(raw, ratio, state, sensor)
     result = enhance(load_network(run, choose_device(device)), planes, on_tile=on_tile)
     write_picture(picture, result)
@@ -86,7 +86,7 @@ def enhance_file(
         width_px=width,
         height_px=height,
         ratio=ratio if cap is None else min(ratio, cap),
-        dark_shading=sensor is not None if state.config.input.dark_shading else None,
+        dark_shading=sensor is not None if state.input.dark_shading else None,
         simulated=raw.exif.simulated,
     )
 
@@ -109,7 +109,7 @@ def _planes(raw: RawFrame, ratio: float, state: RunState, sensor: Sensor | None)
         pack(raw.mosaic, raw.cfa),
         Levels.measured(raw.black, raw.white, raw.cfa),
         ratio,
-        state.config.input,
+        state.input,
         dark_dn=None if dark is None else pack(dark, raw.cfa),
         hot=None if hot is None else pack(hot, raw.cfa),
     )

@@ -109,6 +109,7 @@ def _loaded(runs: Sequence[Path], device: torch.device, selection: Selection) ->
             imported_from=state.imported_from,
             checkpoint_sha256=sha256_of(run / CHECKPOINT_NAME),
             config=state.config,
+            input=state.input,
             seen=_seen(selection, state),
         )
         loaded.append(_Network(judged, network))
@@ -166,7 +167,7 @@ def _judge(store: Store, pixels: OpenPair, pair: AlignedPair, networks: Sequence
 
 
 def _enhanced(network: _Network, pixels: OpenPair) -> NDArray[np.float32]:
-    planes = pixels.amplified(network.run.config.input)
+    planes = pixels.amplified(network.run.input)
     if len(planes) != network.network.planes:
         raise TrainingError(
             f"{network.run.run} takes {network.network.planes} planes, this dataset's frames have {len(planes)}: "

@@ -38,6 +38,8 @@ class Started(Record):
     pairs: int
     included: int
     """Of them, how many are used though their alignment is undetermined, since that was asked for."""
+    unshaded: int
+    """Of the pairs, how many have no dark subtracted though the config asks for it, since nobody calibrated."""
     left_out: tuple[LeftOut, ...]
     """Pairs that are not trained on."""
     epoch: int

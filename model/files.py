@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sidcap.data_manifest.disk import remedy
 from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.data_manifest.store import write_atomic
 
@@ -18,7 +19,7 @@ def write_result(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, content)
     except OSError as error:
-        raise TrainingError(f"cannot write {path} ({error.strerror}): make room, then try again") from error
+        raise TrainingError(f"cannot write {path} ({error.strerror}): {remedy(error)}, then try again") from error
 
 
 def must_be_free(path: Path) -> None:

@@ -114,7 +114,6 @@ def _exported(network: UNet) -> ModelProto:
 
 def _metadata(state: RunState, network: UNet) -> dict[str, str]:
     layout = BAYER if state.cfa == "bayer" else X_TRANS
-    config = state.config.input
     return {
         "sidcap.made_with": program(),
         "sidcap.imported_from": state.imported_from,
@@ -122,6 +121,6 @@ def _metadata(state: RunState, network: UNet) -> dict[str, str]:
         "sidcap.planes": "R G B G2" if state.cfa == "bayer" else "R G B R B G G G G",
         "sidcap.pattern": " ".join(layout.colours),
         "sidcap.multiple": str(network.multiple),
-        "sidcap.input": config.model_dump_json(),
+        "sidcap.input": state.input.model_dump_json(),
         "sidcap.output": "sRGB, 0 black, 1 white, not clipped",
     }

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.words import Split
-from sidcap.model.config import TrainConfig
+from sidcap.model.config import InputConfig, TrainConfig
 from sidcap.model.data import LeftOut
 from sidcap.model.high_iso import EDGES, Edge, Residue, glowing_edge
 from sidcap.model.intervals import Interval, difference_by_scene, mean_by_scene
@@ -67,6 +67,8 @@ class JudgedRun(Record):
     """The file that its weights come from, where sidcap did not train them."""
     checkpoint_sha256: str
     config: TrainConfig
+    input: InputConfig
+    """See `RunState.input`."""
     seen: tuple[str, ...] = ()
     """Scenes among those judged that the run has learned from: what it scores on them says nothing of others."""
 

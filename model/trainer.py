@@ -22,14 +22,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from types import FrameType
 
 import torch
+from filelock import FileLock, Timeout
 
+from sidcap.data_manifest.disk import remedy
 from sidcap.data_manifest.errors import SidcapError, TrainingError, UsageError
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
@@ -54,8 +56,11 @@ from sidcap.model.processes import Processes, local_device, processes
 from sidcap.model.samples import Sample, take_samples, write_samples
 from sidcap.model.unet import UNet
 
+_LOCK_NAME, _LOG_NAME = ".lock", "log.jsonl"
 _SAVE_EVERY_S = 600.0
 """A power cut costs at most this much, however long an epoch takes."""
+_RUN_AWAY = 100.0
+"""Mean loss, where white is 1, from which no network comes back."""
 _AHEAD = 2
 """Batches that are cut while the network learns from another."""
 
@@ -80,18 +85,21 @@ def train(
     can no longer be read.
     """
     device = local_device(choose_device(config.device))
-    with processes(device) as others:
+    with ExitStack() as held:
+        others = held.enter_context(processes(device))
         selection = select(store, Split.TRAIN, include)
+        unshaded = sum(not pair.shaded for pair in selection.pairs) if config.input.dark_shading else 0
         state = RunState(
             config=config,
             data_sha256=selection.fingerprint(config),
             learned_from=tuple(sorted({long.checksum for long in selection.longs})),
+            dark_shaded=unshaded < len(selection.pairs) if config.input.dark_shading else None,
             scenes=len(selection.scenes),
         )
+        if others.first:
+            held.enter_context(_claimed(run, resume))
         if resume:
             state = _resumed(run, state)
-        elif others.first:
-            _must_be_new(run)
         data = _decoded(store, selection, config, device, others, on_event)
         state = state.replace(cfa=data.cfa)
         learner = Learner(_placed(state, device), config, device, others)
@@ -111,6 +119,7 @@ def train(
                     scenes=len(data),
                     pairs=len(selection.pairs),
                     included=selection.included,
+                    unshaded=unshaded,
                     left_out=selection.left_out,
                     epoch=state.epoch,
                     config=config,
@@ -240,11 +249,12 @@ class _Course:
             self._tell(SampleWritten(epoch=self.state.epoch, path=self.sheets[-1]))
 
     def _finite(self) -> float:
+        """The sum of the losses, if the network still learns anything."""
         value = float(self._loss_sum)
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss is no longer a number: {self._run} keeps its last checkpoint; train with a lower --lr"
-            )
+        if not value <= _RUN_AWAY * self.state.loss_steps:
+            mean = value / self.state.loss_steps
+            what = f"has run away to {mean:.3g}" if math.isfinite(mean) else "is no longer a number"
+            raise TrainingError(f"the loss {what}: {self._run} keeps its last checkpoint; train with a lower --lr")
         return value
 
 
@@ -323,13 +333,49 @@ def _utilisation(device: torch.device) -> float | None:
         return None
 
 
+@contextmanager
+def _claimed(run: Path, resume: bool) -> Iterator[None]:
+    """Be the only program that trains into the run; one that is killed lets go. Leaves no folder with nothing in it.
+
+    UsageError where there is something else, or, for a new run, anything.
+    """
+    if resume and not run.is_dir():
+        yield  # to be told that there is nothing to resume
+        return
+    if not resume:
+        _must_be_new(run)
+    lock, new = FileLock(run / _LOCK_NAME, timeout=0), not run.exists()
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UsageError(f"another sidcap is training into {run}: wait for it, or give another --out") from error
+    except OSError as error:
+        raise _unwritable(run, error) from error
+    try:
+        if not resume:
+            _must_be_new(run)  # still
+        yield
+    finally:
+        (run / _LOCK_NAME).unlink(missing_ok=True)
+        lock.release()
+        if new and run.is_dir() and not any(run.iterdir()):
+            run.rmdir()
+
+
 def _must_be_new(run: Path) -> None:
-    if run.exists() and not run.is_dir():
+    if not run.exists():
+        return
+    if not run.is_dir():
         raise UsageError(f"{run} is a file; a run is a folder: give another --out")
     if (run / CHECKPOINT_NAME).exists():
         raise UsageError(f"{run} already holds a run: go on with it with --resume, or give another --out")
-    if run.is_dir() and any(run.iterdir()):
+    if {path.name for path in run.iterdir()} - {_LOCK_NAME, _LOG_NAME}:  # a start that failed leaves these two
         raise UsageError(f"{run} holds other files: give an empty or new folder as --out")
+
+
+def _unwritable(run: Path, error: OSError) -> TrainingError:
+    return TrainingError(f"cannot write to {run} ({error.strerror}): {remedy(error)}, or give another --out")
 
 
 def _resumed(run: Path, wanted: RunState) -> RunState:
@@ -337,14 +383,20 @@ def _resumed(run: Path, wanted: RunState) -> RunState:
     saved = read_state(run)
     if name := saved.config.conflict_with(wanted.config):
         then, now = saved.config.settings[name], wanted.config.settings[name]
-        raise UsageError(f"{run} was begun with {name} {then}, not {now}: resume with {then}, or give another --out")
+        why = ", with which its cosine ends" if name == "epochs" else ""
+        raise UsageError(
+            f"{run} was begun with {name} {then}{why}, not {now}: resume with {then}, or give another --out"
+        )
+    if saved.imported_from:
+        raise UsageError(f"{run} holds weights that were imported, which are not trained on: give another --out")
     if saved.data_sha256 != wanted.data_sha256:
         raise UsageError(
-            f"{run} was begun on other pairs than this dataset has now: give another --out to train on these"
+            f"{run} was begun on other pairs than this dataset has now, or with another calibration of them: give "
+            "another --out to train on these"
         )
     if wanted.config.epochs < saved.epoch:
         raise UsageError(f"{run} already has {saved.epoch} epochs: give more than that as --epochs")
-    return saved.replace(config=wanted.config, learned_from=wanted.learned_from)
+    return saved.replace(config=wanted.config, learned_from=wanted.learned_from, dark_shaded=wanted.dark_shaded)
 
 
 @contextmanager
@@ -355,7 +407,7 @@ def _log(run: Path | None, on_event: Callable[[Event], None]) -> Iterator[Callab
         return
     try:
         run.mkdir(parents=True, exist_ok=True)
-        with (run / "log.jsonl").open("a", encoding="utf-8") as log:
+        with (run / _LOG_NAME).open("a", encoding="utf-8") as log:
 
             def tell(event: Event) -> None:
                 if isinstance(event, StepDone):  # too many to be logged
@@ -367,7 +419,7 @@ def _log(run: Path | None, on_event: Callable[[Event], None]) -> Iterator[Callab
 
             yield tell
     except OSError as error:
-        raise TrainingError(f"cannot write to {run} ({error.strerror}): make room, or give another --out") from error
+        raise _unwritable(run, error) from error
 
 
 @contextmanager

@@ -11,21 +11,27 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import records
 import tiny_raw
 import torch
 from typer.testing import CliRunner
 
 from sidcap.cli import app
 from sidcap.data_manifest.errors import TrainingError, UsageError
-from sidcap.data_manifest.raw import develop, develop_amplified
+from sidcap.data_manifest.raw import develop, develop_amplified, read_raw
+from sidcap.data_manifest.schema import SensorRecord
+from sidcap.data_manifest.sensor import DarkMaps
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
 from sidcap.model import (
     AMPLIFIED,
     MEAN_SCALED,
     Evaluation,
+    Event,
+    InputConfig,
     RunState,
     Score,
+    Started,
     TrainConfig,
     UNet,
     evaluate,
@@ -98,6 +104,27 @@ def test_every_pair_is_judged_against_its_own_long(store: Store, untrained: Path
     scaled = np.clip(scaled * reference.mean() / scaled.mean(), 0, 1)
     assert score.of(MEAN_SCALED).psnr_db == pytest.approx(10 * np.log10(1 / np.mean((scaled - reference) ** 2)))
     assert (score.nominal_ratio, score.ratio, score.iso) == (300, 300, 12800)
+
+
+def test_a_network_that_never_met_dark_shading_is_judged_without_though_the_body_was_calibrated_since(
+    store: Store, tmp_path: Path
+) -> None:
+    asked = TrainConfig(epochs=1, patch=16, depth=-2, device="cpu", input=InputConfig(dark_shading=True))
+    started: list[Event] = []
+    train(store, asked, tmp_path / "run", on_event=started.append)
+    (start,) = (event for event in started if isinstance(event, Started))
+    assert (start.pairs, start.unshaded) == (6, 6)
+    before = evaluate(store, [tmp_path / "run"], device="cpu")
+    assert (before.runs[0].config.input.dark_shading, before.runs[0].input.dark_shading) == (True, False)
+    short = store.scene(1).frames[1]
+    record = SensorRecord(camera=short.camera, iso=short.iso.set, measured_utc=records.MOMENT, method="test", frames=())
+    pattern_dn = np.full(read_raw(store.path(short.path)).mosaic.shape, 30, np.float16)
+    store.save_sensor(record, DarkMaps(pattern_dn, 0 * pattern_dn, np.zeros(pattern_dn.shape, np.bool_)))
+    after = evaluate(store, [tmp_path / "run"], device="cpu")
+    assert after.mean("run").psnr_db == before.mean("run").psnr_db
+    train(store, asked, tmp_path / "shaded", on_event=started.append)
+    shaded = evaluate(store, [tmp_path / "shaded"], device="cpu").runs[0]
+    assert (shaded.input.dark_shading, started[-1].event) == (True, "stop")
 
 
 def test_a_scene_that_was_trained_on_is_known_again_after_another_split(

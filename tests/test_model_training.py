@@ -124,6 +124,28 @@ def test_a_signal_in_the_middle_of_an_epoch_saves_a_run_that_goes_on_exactly(
     assert losses == pytest.approx(expected)
 
 
+def test_two_cannot_train_into_one_run_at_a_time(store: Store, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def intrude(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 2:
+            with pytest.raises(UsageError, match=f"another sidcap is training into {run}: wait for it"):
+                train(store, config(), run, resume=True)
+        elif isinstance(event, Started):  # nothing is saved yet
+            with pytest.raises(UsageError, match=f"another sidcap is training into {run}: wait for it"):
+                train(store, config(), run)
+
+    train(store, config(epochs=1), run, on_event=intrude)
+    assert [path.name for path in sorted(run.iterdir())] == [CHECKPOINT_NAME, "log.jsonl"]
+    assert len(log(run, "start")) == 1
+
+
+def test_a_start_that_failed_for_want_of_room_can_be_made_again(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").touch()
+    assert train(store, config(epochs=1), tmp_path / "run").epochs == 1
+
+
 def test_the_second_ctrl_c_ends_it_at_once(store: Store, tmp_path: Path) -> None:
     def twice(event: Event) -> None:
         if isinstance(event, StepDone):
@@ -228,6 +250,14 @@ def test_what_is_left_out_is_told(store: Store, tmp_path: Path) -> None:
     assert (report.scenes, report.pairs) == (2, 4)
     assert [left.frame for left in started[0].left_out] == ["short/00002_00_0.1s.DNG", "short/00002_00_0.0333s.DNG"]
     assert started[0].left_out == report.left_out
+
+
+def test_a_loss_that_has_run_away_ends_the_run(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(
+        TrainingError, match=r"the loss has run away to \S+: .* keeps its last checkpoint; train with a"
+    ):
+        train(store, config(lr=3.0, epochs=40), tmp_path / "run")
+    assert read_state(tmp_path / "run").epoch < 40
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_checkpoint(store: Store, finished: Path) -> None:
