@@ -10,13 +10,11 @@ import typer
 
 from sidcap.cli.completion import runs as runs_there
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import NOT_USABLE, complain, console, print_json, progress, warn
+from sidcap.cli.screen import NOT_USABLE, complain, console, in_two_lines, narrow_table, print_json, progress, warn
 from sidcap.cli.train import Device, DeviceOption, IncludeOption, show_left_out
 from sidcap.data_manifest.words import Split, counted
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sidcap.data_manifest.store import Store
     from sidcap.model import Evaluation, Interval, ResidueSummary, Summary
 
@@ -99,9 +97,11 @@ def show_scores(evaluation: Evaluation) -> None:
     show_left_out(evaluation.left_out)
     if evaluation.included:
         warn(f"{counted(evaluation.included, 'pair')} of them undetermined: judged since --include says so")
-    console.print(f"tables and pictures: {evaluation.folder / evaluation.crops}", soft_wrap=True)
-    for score in evaluation.scores[:_MAX_PAIRS_SHOWN]:
-        console.print(f"picture: {evaluation.folder / score.sheet}", soft_wrap=True)
+    if evaluation.split is Split.TRAIN:
+        warn("these are scenes of the train split: networks that have learned from them tell nothing of others")
+    crops = evaluation.folder / evaluation.crops
+    console.print(f"all scores: {crops.parent}.csv and {crops.parent}.json", soft_wrap=True)
+    console.print(f"pictures of each pair: {crops.parent}; crops of the darkest shorts: {crops}", soft_wrap=True)
 
 
 def _show_pairs(evaluation: Evaluation) -> None:
@@ -110,7 +110,7 @@ def _show_pairs(evaluation: Evaluation) -> None:
         f"{run.name}: " + (f"weights from {run.imported_from}" if run.imported_from else counted(run.epochs, "epoch"))
         for run in evaluation.runs
     )
-    table = _table("short", "ratio", *evaluation.pictures)
+    table = narrow_table("short", "ratio", *evaluation.pictures)
     table.title = f"PSNR in dB on split {evaluation.split}{origin}; {trained}"
     for column in table.columns[1:]:
         column.justify = "right"
@@ -127,7 +127,7 @@ def _show_means(evaluation: Evaluation) -> None:
     from sidcap.model import caution
 
     whole = evaluation.mean(evaluation.pictures[0]).psnr_db
-    table = _table("picture", "PSNR", "SSIM", "8 bit", "aligned*")
+    table = narrow_table("picture", "PSNR", "SSIM", "8 bit", "aligned*")
     judged = f"{counted(whole.pairs, 'pair')} of {counted(whole.scenes, 'scene')}"
     table.title = f"means over {judged}, 95% intervals by scene"
     for column in table.columns[1:]:
@@ -137,7 +137,7 @@ def _show_means(evaluation: Evaluation) -> None:
         table.add_row(f"[bold]{group}[/], {counted(rows[0].psnr_db.pairs, 'pair')}")
         for row in rows:
             others = (f"{row.psnr_8bit_db.mean:.2f}", f"{row.aligned_psnr_db.mean:.2f}")
-            table.add_row(row.picture, row.psnr_db.in_words(), row.ssim.in_words(3), *others)
+            table.add_row(row.picture, _two_lines(row.psnr_db), _two_lines(row.ssim, 3), *others)
     console.print(table)
     console.print(
         "8 bit: PSNR of rounded pictures, as the study's; *PSNR after the one factor that suits each reference best: "
@@ -148,7 +148,7 @@ def _show_means(evaluation: Evaluation) -> None:
 
 
 def _show_differences(evaluation: Evaluation) -> None:
-    table = _table("", "", "PSNR in dB", "SSIM")
+    table = narrow_table("", "", "PSNR in dB", "SSIM")
     table.title = "differences on the same pairs, 95% intervals by scene"
     for row in evaluation.differences:
         if row.group == "all":
@@ -157,7 +157,7 @@ def _show_differences(evaluation: Evaluation) -> None:
 
 
 def _show_residues(evaluation: Evaluation) -> None:
-    table = _table("picture", "rows", "columns", "cast", "a*, b*", "glow")
+    table = narrow_table("picture", "rows", "columns", "cast", "a*\nb*", "glow")
     table.title = "what is left beside the reference: pattern and glow in 255ths of full scale, dark cast in CIELAB"
     for column in table.columns[1:]:
         column.justify = "right"
@@ -171,16 +171,8 @@ def _show_residues(evaluation: Evaluation) -> None:
     console.print(table)
 
 
-def _table(*columns: str) -> Table:
-    """Without lines between columns: so that it is whole at 80 columns."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    return Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-
-
 def _two_lines(interval: Interval, digits: int = 2) -> str:
-    return interval.in_words(digits).replace(" (", "\n").removesuffix(")")
+    return in_two_lines(interval.in_words(digits))
 
 
 _Grouped = TypeVar("_Grouped", "Summary", "ResidueSummary")

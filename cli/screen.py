@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.progress import Progress
     from rich.status import Status
+    from rich.table import Table
 
 NOT_USABLE = 3
 """Exit code of a command that did its work and found something that cannot be used."""
@@ -26,6 +27,20 @@ console = Console(stderr=True, highlight=False)
 def complain(message: str) -> None:
     """One line that says what went wrong and what to do."""
     console.print(f"[bold red]error:[/] {_plain(message)}", soft_wrap=True)
+
+
+def narrow_table(*columns: str) -> Table:
+    """Without lines between columns, and long names broken instead of cut: so that it is whole at 80 columns."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Column, Table
+
+    whole = (Column(column, overflow="fold") for column in columns)
+    return Table(*whole, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def in_two_lines(interval: str) -> str:
+    """``24.93 (23.10 to 26.75)``: the mean, and its interval below it."""
+    return interval.replace(" (", "\n").removesuffix(")")
 
 
 def warn(message: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from sidcap.cli.completion import runs
 from sidcap.cli.evaluate import end_doubted, evaluate_showing_progress
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
-from sidcap.cli.screen import console, print_json
+from sidcap.cli.screen import console, in_two_lines, narrow_table, print_json
 from sidcap.cli.train import Device, DeviceOption, IncludeOption, PresetName, train_showing_progress
 from sidcap.data_manifest.errors import StoppedError, UsageError
 from sidcap.data_manifest.words import Split
@@ -135,16 +135,16 @@ def _depths(text: str) -> list[int]:
 
 
 def _show(done: Study) -> None:
-    from rich.table import Table
-
     from sidcap.model import tables
 
     for table in tables(done):
-        shown = Table(*table.columns, title=table.title)
-        for column in shown.columns[1:]:
+        shown = narrow_table(*table.columns)
+        shown.title = table.title
+        for column, cells in list(zip(shown.columns, zip(*table.rows, strict=True), strict=True))[1:]:
             column.justify = "right"
+            column.no_wrap = any("(" in cell for cell in cells)  # an interval is not broken
         for row in table.rows:
-            shown.add_row(*row)
+            shown.add_row(row[0], *map(in_two_lines, row[1:]))
         console.print(shown)
         for note in table.notes:
             console.print(note)

@@ -13,7 +13,7 @@ import typer
 from sidcap.cli.completion import runs
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption, dataset_suffix
 from sidcap.cli.screen import console, is_watched, print_json, progress, warn
-from sidcap.data_manifest.errors import StoppedError
+from sidcap.data_manifest.errors import StoppedError, UsageError
 from sidcap.data_manifest.words import counted
 
 if TYPE_CHECKING:
@@ -233,6 +233,8 @@ def train(
         given["ratio_cap"] = None
     store = Store.open(dataset)
     config = read_state(out).config.changed(**given) if resume else TrainConfig.of_preset(preset.value, **given)
+    if config.schedule == "cosine" and "drop_lr_at" in given:
+        raise UsageError("--drop-lr-at changes nothing with a cosine: give --schedule step, too, or leave it out")
     report = train_showing_progress(
         store, config, out, resume=resume, include=frozenset(include or ()), tensorboard=tensorboard
     )

@@ -116,8 +116,8 @@ class _Facts:
         if config.patch > largest:
             fitting = largest - largest % multiple_of(config.depth)
             raise UsageError(
-                f"--patch {config.patch} is too large for {pair.short.path}, {width} x {height} packed pixels: "
-                f"give {fitting} or less"
+                f"--patch {config.patch} is too large for {pair.short.path}, {width} x {height} packed pixels, some of "
+                f"which turned crops need to spare: give {fitting} or less"
             )
         return cls(
             layout,

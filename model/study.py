@@ -42,7 +42,7 @@ PUBLISHED_DB: Final[Mapping[int, float]] = {-2: 12.47, -1: 12.36, 0: 24.93, 1: 1
 class Published(Record):
     """What the study has in the place of a row: PSNR in dB of other pictures than these."""
 
-    amplified_db: float | None = None
+    amplified_db: float
     network_db: float
 
 
@@ -58,7 +58,7 @@ class Row(Record):
     """As the study computes it."""
     less_original_db: Interval | None
     """How much better it is than the network of depth 0 on the same pairs; None for that one, and without it."""
-    published: Published | None
+    published: Published
 
 
 class Study(Record):
@@ -134,8 +134,8 @@ def repeat_study(
         train_scenes=len(selection.scenes),
         train_pairs=len(selection.pairs),
         table_1=(
-            _row(evaluation, own[0], PUBLISHED_DB[own[0].config.depth], PUBLISHED_AMPLIFIED_DB),
-            *(_row(evaluation, run, PUBLISHED_OTHER_SENSOR_DB, PUBLISHED_AMPLIFIED_DB) for run in foreign),
+            _row(evaluation, own[0], PUBLISHED_DB[own[0].config.depth]),
+            *(_row(evaluation, run, PUBLISHED_OTHER_SENSOR_DB) for run in foreign),
         ),
         table_2=tuple(
             _row(evaluation, run, PUBLISHED_DB[run.config.depth])
@@ -168,7 +168,7 @@ def tables(done: Study) -> tuple[Table, Table]:
     about_intervals = tuple(filter(None, ("in brackets: 95% intervals, bootstrap over scenes", caution(psnr.scenes))))
     first = Table(
         title=f"Table 1: networks trained for various sensors. {on_what}",
-        columns=("network", "amplified", "mean-scaled", "network out", "8 bit", "study: amplified", "study: network"),
+        columns=("network", "amplified", "mean-scaled", "network out", "8 bit", "study: amplified, network"),
         rows=tuple(
             (
                 _origin(done, row.run),
@@ -176,8 +176,7 @@ def tables(done: Study) -> tuple[Table, Table]:
                 row.mean_scaled_db.in_words(),
                 row.network_db.in_words(),
                 f"{row.network_8bit_db.mean:.2f}",
-                _published(None if row.published is None else row.published.amplified_db),
-                _published(None if row.published is None else row.published.network_db),
+                f"{row.published.amplified_db:.2f}, {row.published.network_db:.2f}",
             )
             for row in done.table_1
         ),
@@ -199,7 +198,7 @@ def tables(done: Study) -> tuple[Table, Table]:
                 "" if row.less_original_db is None else row.less_original_db.in_words(),
                 f"{row.network_8bit_db.mean:.2f}",
                 _duration(done.training_s[row.run]),
-                _published(None if row.published is None else row.published.network_db),
+                f"{row.published.network_db:.2f}",
             )
             for row in done.table_2
         ),
@@ -264,9 +263,7 @@ def _check(config: TrainConfig, depths: Sequence[int], others: Sequence[Path]) -
         read_state(run)
 
 
-def _row(
-    evaluation: Evaluation, run: JudgedRun, published_db: float, published_amplified_db: float | None = None
-) -> Row:
+def _row(evaluation: Evaluation, run: JudgedRun, published_db: float) -> Row:
     original = evaluation.runs[0]
     compared = original.config.depth == 0 and run != original
     summary = evaluation.mean(run.name)
@@ -277,7 +274,7 @@ def _row(
         network_db=summary.psnr_db,
         network_8bit_db=summary.psnr_8bit_db,
         less_original_db=evaluation.difference(run.name, original.name).psnr_db if compared else None,
-        published=Published(amplified_db=published_amplified_db, network_db=published_db),
+        published=Published(amplified_db=PUBLISHED_AMPLIFIED_DB, network_db=published_db),
     )
 
 
@@ -310,10 +307,6 @@ def _depth_in_words(depth: int) -> str:
         return "original network"
     levels = "level" if abs(depth) == 1 else "levels"
     return f"original {'minus' if depth < 0 else 'plus'} {abs(depth)} {levels}"
-
-
-def _published(decibels: float | None) -> str:
-    return "not given" if decibels is None else f"{decibels:.2f}"
 
 
 def _duration(seconds: float) -> str:

@@ -26,10 +26,18 @@ def test_tables_are_whole_at_80_columns(tmp_path: Path, monkeypatch: pytest.Monk
             train(store, config, Path(run))
         result = CliRunner().invoke(app, ["evaluate", *runs, "--device", "cpu"])
     assert result.exit_code == 0, result.stderr
-    tables = result.stderr[: result.stderr.index("tables and pictures:")]
+    tables = result.stderr[: result.stderr.index("all scores:")]
     assert "…" not in tables
     lines = [line for line in tables.splitlines() if not line.startswith("note:")]  # which the terminal wraps
     assert max(map(len, lines)) <= 80
     assert [line for line in lines if re.search(r" to$|\($", line)] == [], "no interval is broken"
     for run in runs:
-        assert len(re.findall(rf"^ *{re.escape(run)} +-?[0-9.]+ \(-?[0-9.]+ to -?[0-9.]+\) ", tables, re.M)) >= 3
+        number = r" +-?[0-9.]+"
+        assert (
+            len(re.findall(rf"^{re.escape(run)}{4 * number}\n{number} to{number}{number} to{number} *$", tables, re.M))
+            >= 3
+        )
+    evaluation = Path("original/evaluation") / f"test-beside-{'-'.join(runs[1:])}"
+    for name in (f"{evaluation}.csv", f"{evaluation}.json", str(evaluation / "crops.png")):
+        assert name in result.stderr.replace("\n", "")
+        assert Path(name).is_file()
