@@ -40,15 +40,15 @@ def import_weights(checkpoint: Path, run: Path, subpixel_order: SubpixelOrder | 
         raise UsageError(f"{run} holds a run already: give another folder")
     source = read_source(checkpoint)
     order = subpixel_order or source.subpixel_order
+    try:
+        network, depth = network_of(source.layers, order or "pixel-shuffle")
+    except WeightsError as error:
+        raise WeightsError(f"{checkpoint}: {error}") from error
     if order is None:
         raise UsageError(
             f"{checkpoint} does not tell how its last channels become pixels: give --subpixel-order pixel-shuffle "
             "where its code calls pixel_shuffle, --subpixel-order depth-to-space where it does as TensorFlow does"
         )
-    try:
-        network, depth = network_of(source.layers, order)
-    except WeightsError as error:
-        raise WeightsError(f"{checkpoint}: {error}") from error
     state = RunState(
         config=TrainConfig.of_preset("sid-original", depth=depth),
         data_sha256="",
