@@ -19,7 +19,7 @@ from sidcap.data_manifest.store import Store
 from sidcap.model.checkpoint import RunState, load_network, read_state
 from sidcap.model.config import DeviceChoice
 from sidcap.model.files import must_be_free, write_result
-from sidcap.model.inference import choose_device, enhance
+from sidcap.model.inference import choose_device, enhance, memory_told
 from sidcap.model.input import network_input
 from sidcap.model.packing import Levels, layout_of, pack
 
@@ -75,7 +75,8 @@ def enhance_file(
         )
     sensor = _sensor(raw, dataset) if state.input.dark_shading else None
     planes = _planes(raw, ratio, state, sensor)
-    result = enhance(load_network(run, choose_device(device)), planes, on_tile=on_tile)
+    with memory_told("give --device cpu"):
+        result = enhance(load_network(run, choose_device(device)), planes, on_tile=on_tile)
     write_picture(picture, result)
     height, width, _ = result.shape
     cap = state.config.input.ratio_cap

@@ -30,7 +30,7 @@ from sidcap.model.config import DeviceChoice
 from sidcap.model.data import AlignedPair, OpenPair, Selection, open_pair, select
 from sidcap.model.files import write_result
 from sidcap.model.high_iso import residue
-from sidcap.model.inference import choose_device, enhance
+from sidcap.model.inference import choose_device, enhance, memory_told
 from sidcap.model.metrics import quality
 from sidcap.model.pictures import Panel, detailed_place, reduced, sheet, write_png
 from sidcap.model.scores import (
@@ -162,7 +162,8 @@ def _judge(store: Store, pixels: OpenPair, pair: AlignedPair, networks: Sequence
         picture=MEAN_SCALED, quality=quality(given, reference, scale=brightness), residue=None
     )
     for network in networks:
-        judge(network.run.name, _enhanced(network, pixels))
+        with memory_told("give --device cpu"):
+            judge(network.run.name, _enhanced(network, pixels))
     return judged
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise, product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sidcap.data_manifest.errors import UsageError
+from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.model.config import DeviceChoice
 from sidcap.model.unet import UNet
 
@@ -20,6 +21,7 @@ TILE = 768
 
 def choose_device(choice: DeviceChoice) -> torch.device:
     """The device to compute on; for ``auto`` the first there is of cuda, mps, cpu. UsageError where it is not there."""
+    torch.backends.cudnn.allow_tf32 = False  # what is called fp32 is fp32
     available = [
         name
         for name, is_there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()))
@@ -30,6 +32,18 @@ def choose_device(choice: DeviceChoice) -> torch.device:
     if choice not in (*available, "cpu"):
         raise UsageError(f"this machine or this torch has no {choice}: give --device auto")
     return torch.device(choice)
+
+
+@contextmanager
+def memory_told(advice: str) -> Iterator[None]:
+    """Makes of memory that ran out, on whichever device, a TrainingError that gives the advice."""
+    try:
+        yield
+    except RuntimeError as error:
+        said = str(error).lower()
+        if not any(words in said for words in ("out of memory", "can't allocate memory", "alloc_failed")):
+            raise
+        raise TrainingError(f"the device has not enough memory: {advice}") from error
 
 
 def enhance(

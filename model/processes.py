@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed, nn
@@ -19,8 +20,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sidcap.data_manifest.errors import UsageError
 
-_AGREE_EVERY = 8
-"""Steps between two agreements on whether to stop: asking takes a fraction of a step's time on a fast GPU."""
+_AGREE_EVERY = {"cuda": 8}
+"""Steps between two agreements on whether to stop; 1 where the device is not here. Asking takes a fraction of a fast
+GPU's step, and torchrun kills after 30 s."""
+_PATIENCE = timedelta(hours=24)
+"""The others wait for the first, which decodes the dataset."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Processes:
 
     rank: int = 0
     count: int = 1
+    agree_every: int = 1
+    """Steps between two agreements."""
 
     @property
     def first(self) -> bool:
@@ -62,7 +68,7 @@ class Processes:
         """Whether any process says so; with more than one they agree on it only at some steps, all at the same."""
         if self.count == 1:
             return mine
-        if step % _AGREE_EVERY:
+        if step % self.agree_every:
             return False
         said: list[bool] = [False] * self.count
         distributed.all_gather_object(said, mine)
@@ -76,14 +82,21 @@ class Processes:
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[Processes]:
-    """This process and those that torchrun started beside it, connected until the end of the block."""
+    """This process and those that torchrun started beside it, connected until the end of the block.
+
+    ``device`` is that of `local_device`.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes()
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        distributed.init_process_group("nccl", timeout=_PATIENCE, device_id=device)
+    else:
+        distributed.init_process_group("gloo", timeout=_PATIENCE)
     try:
-        yield Processes(distributed.get_rank(), distributed.get_world_size())
+        yield Processes(distributed.get_rank(), distributed.get_world_size(), _AGREE_EVERY.get(device.type, 1))
     finally:
         distributed.destroy_process_group()
 

@@ -7,7 +7,6 @@ OUT/study.md                    both tables beside the study's own figures, and 
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -27,6 +26,7 @@ from sidcap.model.evaluation import evaluate
 from sidcap.model.events import TrainReport
 from sidcap.model.files import write_result
 from sidcap.model.intervals import Interval, caution
+from sidcap.model.report.runs import read_log
 from sidcap.model.scores import AMPLIFIED, MEAN_SCALED, Evaluation, JudgedRun
 from sidcap.model.trainer import train
 from sidcap.model.unet import DEPTHS, multiple_of
@@ -285,9 +285,8 @@ def _machine() -> str:
 
 
 def _trained_s(run: Path) -> float:
-    """The sum over all calls that trained it, as they logged it in the end."""
-    events = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
-    return float(sum(event["seconds"] for event in events if event["event"] == "stop"))
+    """The sum over all calls that trained it, as far as its log can be read."""
+    return read_log(run / "log.jsonl").trained_s
 
 
 def _run(done: Study, name: str) -> JudgedRun:

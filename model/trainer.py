@@ -50,7 +50,7 @@ from sidcap.model.events import (
     StepDone,
     TrainReport,
 )
-from sidcap.model.inference import choose_device
+from sidcap.model.inference import choose_device, memory_told
 from sidcap.model.learner import Learner, uses_bf16
 from sidcap.model.processes import Processes, local_device, processes
 from sidcap.model.samples import Sample, take_samples, write_samples
@@ -85,8 +85,9 @@ def train(
     can no longer be read.
     """
     device = local_device(choose_device(config.device))
-    with ExitStack() as held:
+    with ExitStack() as held, memory_told("give a lower --batch or --patch, or --precision bf16"):
         others = held.enter_context(processes(device))
+        others.share(range(config.batch))  # or it is refused before anything is written
         selection = select(store, Split.TRAIN, include)
         unshaded = sum(not pair.shaded for pair in selection.pairs) if config.input.dark_shading else 0
         state = RunState(
@@ -107,7 +108,7 @@ def train(
             restore(run, learner.network, learner.optimizer, learner.averages)
         samples = take_samples(store, data, config) if others.first and config.sample_every <= config.epochs else []
         others.wait()  # until all have read what the first may now replace
-        with _log(run if others.first else None, on_event) as tell, _stop_on_signal() as stop, _memory_told():
+        with _log(run if others.first else None, on_event) as tell, _stop_on_signal() as stop:
             tell(
                 Started(
                     device=str(device),
@@ -196,8 +197,8 @@ class _Course:
         state, config = self.state, self.state.config
         rate = config.lr_at(state.step * config.batch / state.scenes)
         loss = self._learner.learn(batch.planes, batch.target, rate, state.step)
+        self.state = state.replace(step=state.step + 1, loss_steps=state.loss_steps + 1)  # whatever comes now
         self._loss_sum += self._others.mean(loss)
-        self.state = state.replace(step=state.step + 1, loss_steps=state.loss_steps + 1)
         self._tell(StepDone(step=self.state.step, steps=self.last_step))
         if self.state.epoch > state.epoch:
             self._tell_epoch(rate)
@@ -324,12 +325,18 @@ def _ahead(data: TrainingData, shares: Iterator[Sequence[int]]) -> Iterator[Iter
 
 
 def _utilisation(device: torch.device) -> float | None:
-    """Share of the last moment in which the GPU was at work; None where NVIDIA's driver cannot be asked."""
+    """Share of the last moment in which the GPU was at work; None where NVIDIA's driver cannot be asked, or the extra
+    ``gpu`` is not installed.
+    """
     if device.type != "cuda":
         return None
     try:
+        import pynvml
+    except ModuleNotFoundError:
+        return None
+    try:
         return torch.cuda.utilization(device) / 100
-    except (ModuleNotFoundError, RuntimeError):  # it needs nvidia-ml-py, and the driver's leave
+    except (RuntimeError, pynvml.NVMLError):  # without the driver's leave, or on a part of a GPU
         return None
 
 
@@ -444,16 +451,3 @@ def _stop_on_signal() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _memory_told() -> Iterator[None]:
-    """Says which setting to lower where memory runs out."""
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise TrainingError(
-                "the device has not enough memory: give a lower --batch or --patch, or --precision bf16"
-            ) from error
-        raise

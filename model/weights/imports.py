@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from sidcap.data_manifest.errors import UsageError, WeightsError
 from sidcap.data_manifest.schema import Record
 from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, save_checkpoint
@@ -57,7 +55,7 @@ def import_weights(checkpoint: Path, run: Path, subpixel_order: SubpixelOrder | 
         cfa="bayer" if network.subpixels == 2 else "x-trans",
         upsampling_bias=network.upsamplers[0].bias is not None,
     )
-    save_checkpoint(run, network, torch.optim.Adam(network.parameters()), state)
+    save_checkpoint(run, network, None, state)
     return Imported(
         checkpoint=checkpoint,
         run=run,

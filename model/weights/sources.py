@@ -165,7 +165,16 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
             f"{path} is no PyTorch file, or holds Python objects, which are never loaded: "
             "save its state_dict() alone with torch.save"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        AssertionError,
+    ) as error:
         raise WeightsError(f"{path} is no PyTorch file, or broken: copy it again") from error
     while isinstance(content, dict) and (key := next((key for key in _CONTAINERS if key in content), None)):
         content = content[key]
