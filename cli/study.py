@@ -14,7 +14,7 @@ from sidcap.cli.completion import runs
 from sidcap.cli.evaluate import end_doubted, evaluate_showing_progress
 from sidcap.cli.options import DEFAULT_DATASET, DatasetOption, JsonOption
 from sidcap.cli.screen import console, in_two_lines, narrow_table, print_json
-from sidcap.cli.train import Device, DeviceOption, IncludeOption, PresetName, train_showing_progress
+from sidcap.cli.train import Device, DeviceOption, IncludeOption, PresetName, settings_named, train_showing_progress
 from sidcap.data_manifest.errors import StoppedError, UsageError
 from sidcap.data_manifest.words import Split
 
@@ -106,8 +106,6 @@ def study(
 
 def _config(preset: PresetName, given: dict[str, Any], settings: Sequence[str]) -> TrainConfig:
     """UsageError for a setting that there is not, or a value it cannot have."""
-    from pydantic import ValidationError
-
     from sidcap.model import InputConfig, TrainConfig
 
     known = {*TrainConfig.model_fields, *InputConfig.model_fields} - {"preset", "input", "depth", "device"}
@@ -120,11 +118,8 @@ def _config(preset: PresetName, given: dict[str, Any], settings: Sequence[str]) 
         if name in given:
             raise UsageError(f"--set {setting}: {name} is given twice: give it once")
         given[name] = None if value == "none" else value
-    try:
+    with settings_named():
         return TrainConfig.of_preset(preset.value, **given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{first['loc'][-1]}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
 
 
 def _depths(text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
@@ -109,6 +110,9 @@ def train(
         Path, typer.Option(metavar="RUN", show_default="./run", help="The run's folder.", autocompletion=runs)
     ] = DEFAULT_RUN,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="With --resume: even with other settings or pairs than it was begun with.")
+    ] = False,
     include: IncludeOption = None,
     patch: Annotated[int, typer.Option(min=16, help="Side of a crop in packed pixels, two sensor pixels each.")] = 512,
     sample_every: Annotated[int, typer.Option(min=1, help="Epochs between two checkpoints with sample crops.")] = 500,
@@ -232,18 +236,39 @@ def train(
     if ratio_cap == 0:
         given["ratio_cap"] = None
     store = Store.open(dataset)
-    config = read_state(out).config.changed(**given) if resume else TrainConfig.of_preset(preset.value, **given)
+    if anyway and not resume:
+        raise UsageError("--anyway is for a run that goes on: give --resume, too")
+    asked_for = frozenset[str](include or ())
+    if resume:
+        state = read_state(out)
+        asked_for = asked_for or frozenset(state.include)
+    with settings_named():
+        config = state.config.changed(**given) if resume else TrainConfig.of_preset(preset.value, **given)
     if config.schedule == "cosine" and "drop_lr_at" in given:
         raise UsageError("--drop-lr-at changes nothing with a cosine: give --schedule step, too, or leave it out")
     report = train_showing_progress(
-        store, config, out, resume=resume, include=frozenset(include or ()), tensorboard=tensorboard
+        store, config, out, resume=resume, anyway=anyway, include=asked_for, tensorboard=tensorboard
     )
     if report.interrupted:
         go_on = f"sidcap train --resume --out {out}{suffix}"
         raise StoppedError(f"stopped after {counted(report.epochs, 'epoch')}; go on with: {go_on}")
+    if int(os.environ.get("RANK", "0")):
+        return  # under torchrun the first process speaks for all
     console.print(f"trained {counted(report.epochs, 'epoch')} into {out}. Next: sidcap evaluate {out}{suffix}")
     if json:
         print_json(report)
+
+
+@contextmanager
+def settings_named() -> Iterator[None]:
+    """UsageError, with its name, for a setting that cannot have its value."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][-1]}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
 
 
 def _was_given(context: typer.Context, option: str) -> bool:
@@ -258,6 +283,7 @@ def train_showing_progress(
     run: Path,
     *,
     resume: bool,
+    anyway: bool = False,
     include: frozenset[str] = frozenset(),
     tensorboard: bool = False,
 ) -> TrainReport:
@@ -271,7 +297,7 @@ def train_showing_progress(
             show(event)
             write(event)
 
-        return fit(store, config, run, resume=resume, include=include, on_event=told)
+        return fit(store, config, run, resume=resume, anyway=anyway, include=include, on_event=told)
 
 
 def _nobody(_event: Event) -> None:

@@ -37,6 +37,8 @@ class RunState(Record):
     learned_from: tuple[str, ...] = ()
     """SHA-256 of the longs of these pairs, ascending, by which a scene is known wherever it is moved to; empty for
     weights that were imported, or trained by a version that did not keep it."""
+    include: tuple[str, ...] = ()
+    """What else than aligned pairs it was asked to learn from."""
     dark_shaded: bool | None = None
     """Whether the sensor's dark was subtracted from anything it learned from; None where the config does not ask for
     it, or a version trained that did not keep it."""

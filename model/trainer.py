@@ -71,10 +71,15 @@ def train(
     run: Path,
     *,
     resume: bool = False,
+    anyway: bool = False,
     include: frozenset[str] = frozenset(),
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> TrainReport:
     """Train the SID network on the aligned pairs of the train split, into the folder ``run``.
+
+    ``resume`` goes on from the run's checkpoint; with ``anyway`` also with other pairs and settings than it was begun
+    with, but for those that make another network of it, and whole epochs count as done. A run without any step may be
+    begun anew.
 
     ``include`` may hold ``undetermined``: such pairs are used too, then. On a CPU, with the same number of threads, the
     weights after N and then, resumed, up to M epochs are those of M epochs at once, bit for bit. Ctrl-C and SIGTERM end
@@ -94,14 +99,17 @@ def train(
             config=config,
             data_sha256=selection.fingerprint(config),
             learned_from=tuple(sorted({long.checksum for long in selection.longs})),
+            include=tuple(sorted(include)),
             dark_shaded=unshaded < len(selection.pairs) if config.input.dark_shading else None,
             scenes=len(selection.scenes),
         )
         if others.first:
             held.enter_context(_claimed(run, resume))
         if resume:
-            state = _resumed(run, state)
+            state = _resumed(run, state, anyway)
         data = _decoded(store, selection, config, device, others, on_event)
+        if resume and data.cfa != state.cfa:
+            raise UsageError(f"{run} takes {state.cfa} mosaics, these are {data.cfa}: give another --out")
         state = state.replace(cfa=data.cfa)
         learner = Learner(_placed(state, device), config, device, others)
         if resume:
@@ -255,7 +263,9 @@ class _Course:
         if not value <= _RUN_AWAY * self.state.loss_steps:
             mean = value / self.state.loss_steps
             what = f"has run away to {mean:.3g}" if math.isfinite(mean) else "is no longer a number"
-            raise TrainingError(f"the loss {what}: {self._run} keeps its last checkpoint; train with a lower --lr")
+            raise TrainingError(
+                f"the loss {what}: {self._run} keeps its last checkpoint; go on with --resume --anyway and a lower --lr"
+            )
         return value
 
 
@@ -375,9 +385,10 @@ def _must_be_new(run: Path) -> None:
         return
     if not run.is_dir():
         raise UsageError(f"{run} is a file; a run is a folder: give another --out")
-    if (run / CHECKPOINT_NAME).exists():
+    if (run / CHECKPOINT_NAME).exists() and (read_state(run).step or read_state(run).imported_from):
         raise UsageError(f"{run} already holds a run: go on with it with --resume, or give another --out")
-    if {path.name for path in run.iterdir()} - {_LOCK_NAME, _LOG_NAME}:  # a start that failed leaves these two
+    # What a start leaves that failed before the first step.
+    if {path.name for path in run.iterdir()} - {_LOCK_NAME, _LOG_NAME, CHECKPOINT_NAME}:
         raise UsageError(f"{run} holds other files: give an empty or new folder as --out")
 
 
@@ -385,25 +396,53 @@ def _unwritable(run: Path, error: OSError) -> TrainingError:
     return TrainingError(f"cannot write to {run} ({error.strerror}): {remedy(error)}, or give another --out")
 
 
-def _resumed(run: Path, wanted: RunState) -> RunState:
-    """Where the run stands; UsageError where it was begun with other settings or other pairs."""
+def _resumed(run: Path, wanted: RunState, anyway: bool) -> RunState:
+    """Where the run stands; UsageError where it was begun with other settings or other pairs, unless ``anyway``."""
     saved = read_state(run)
-    if name := saved.config.conflict_with(wanted.config):
-        then, now = saved.config.settings[name], wanted.config.settings[name]
-        why = ", with which its cosine ends" if name == "epochs" else ""
-        raise UsageError(
-            f"{run} was begun with {name} {then}{why}, not {now}: resume with {then}, or give another --out"
-        )
     if saved.imported_from:
         raise UsageError(f"{run} holds weights that were imported, which are not trained on: give another --out")
-    if saved.data_sha256 != wanted.data_sha256:
+    other = saved.config.conflict_with(wanted.config)
+    others = saved.data_sha256 != wanted.data_sha256
+    if anyway and (other or others):
+        return _changed(run, saved, wanted)
+    if other:
+        then, now = saved.config.settings[other], wanted.config.settings[other]
+        why = ", with which its cosine ends" if other == "epochs" else ""
         raise UsageError(
-            f"{run} was begun on other pairs than this dataset has now, or with another calibration of them: give "
-            "another --out to train on these"
+            f"{run} was begun with {other} {then}{why}, not {now}: resume with {then}, go on --anyway, or give another "
+            "--out"
+        )
+    if others:
+        raise UsageError(
+            f"{run} was begun on other pairs than this dataset has now, or with another calibration of them: go on "
+            "--anyway, or give another --out"
         )
     if wanted.config.epochs < saved.epoch:
         raise UsageError(f"{run} already has {saved.epoch} epochs: give more than that as --epochs")
-    return saved.replace(config=wanted.config, learned_from=wanted.learned_from, dark_shaded=wanted.dark_shaded)
+    return saved.replace(
+        config=wanted.config,
+        learned_from=wanted.learned_from,
+        include=wanted.include,
+        dark_shaded=wanted.dark_shaded,
+    )
+
+
+def _changed(run: Path, saved: RunState, wanted: RunState) -> RunState:
+    """The run as it goes on with other settings or pairs, its whole epochs done; UsageError where it cannot."""
+    for name, (then, now) in {
+        "depth": (saved.config.depth, wanted.config.depth),
+        "ema": (bool(saved.config.ema), bool(wanted.config.ema)),
+    }.items():
+        if then != now:
+            raise UsageError(f"{run} cannot go on with another {name}: its checkpoint has no such weights")
+    if wanted.config.epochs < saved.epoch:
+        raise UsageError(f"{run} already has {saved.epoch} epochs: give more than that as --epochs")
+    learned_from = set(saved.learned_from) | set(wanted.learned_from)
+    return wanted.replace(
+        step=-(-saved.epoch * wanted.scenes // wanted.config.batch),
+        learned_from=tuple(sorted(learned_from)),
+        cfa=saved.cfa,
+    )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -304,7 +305,7 @@ def test_the_command_prints_tables_for_people_and_one_document_for_programs(
     assert result.exit_code == 0
     evaluation = Evaluation.model_validate_json(result.stdout)
     mean = evaluation.mean("sony").psnr_db
-    assert f"{mean.mean:.2f} ({mean.low:.2f} to {mean.high:.2f})" in result.stderr
+    assert re.search(rf"^sony +{mean.mean:.2f} .*\n +{mean.low:.2f} to {mean.high:.2f} ", result.stderr, re.M)
     told = " ".join(result.stderr.split())
     for words in ("sony: weights from sony.ckpt", "over run", "ratio 300", "2 pairs", "dark cast", "ISO 12800"):
         assert words in told

@@ -253,9 +253,7 @@ def test_what_is_left_out_is_told(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_loss_that_has_run_away_ends_the_run(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(
-        TrainingError, match=r"the loss has run away to \S+: .* keeps its last checkpoint; train with a"
-    ):
+    with pytest.raises(TrainingError, match=r"the loss has run away to \S+: .* keeps its last checkpoint; go on"):
         train(store, config(lr=3.0, epochs=40), tmp_path / "run")
     assert read_state(tmp_path / "run").epoch < 40
 
@@ -273,7 +271,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_checkpoin
 
 
 REFUSED_ON_RESUME: dict[str, tuple[dict[str, Any], str]] = {
-    "depth": ({"depth": -1}, "begun with depth -2, not -1: resume with -2, or give another --out"),
+    "depth": ({"depth": -1}, "begun with depth -2, not -1: resume with -2, go on --anyway, or give another --out"),
     "patch": ({"patch": 32}, "begun with patch 16, not 32"),
     "rate": ({"lr": 1e-4}, "begun with lr 0.001, not 0.0001"),
     "schedule": ({"drop_lr_at": 7}, "begun with drop_lr_at 2000, not 7"),
@@ -295,6 +293,29 @@ def test_a_run_is_not_resumed_on_other_pairs(store: Store, finished: Path) -> No
     store.change_scene(3, lambda scene: scene.replace(pairs=scene.pairs[:1]))
     with pytest.raises(UsageError, match="begun on other pairs"):
         train(store, config(), finished, resume=True)
+
+
+def test_a_run_goes_on_anyway_with_other_settings_and_pairs(store: Store, finished: Path) -> None:
+    before = read_state(finished)
+    tiny_raw.make_dataset(store.root.parent / "more", (1, 2, 3, 4))
+    more = Store.open(store.root.parent / "more")
+    with pytest.raises(UsageError, match="other pairs"):
+        train(more, config(), finished, resume=True)
+    report = train(more, config(lr=1e-4, batch=2, epochs=3), finished, resume=True, anyway=True)
+    state = read_state(finished)
+    assert (before.step, before.epoch) == (3, 1)
+    assert (report.steps, state.epoch, state.config.lr, state.scenes) == (6, 3, 1e-4, 4)
+    assert set(before.learned_from) < set(state.learned_from)
+    assert [line["epoch"] for line in log(finished, "epoch")] == [1, 2, 3]
+    for changes, what in (({"depth": -1}, "depth"), ({"ema": 0.9}, "ema")):
+        with pytest.raises(UsageError, match=f"cannot go on with another {what}"):
+            train(more, config(epochs=4, **changes), finished, resume=True, anyway=True)
+
+
+def test_a_run_that_never_made_a_step_may_be_begun_anew(store: Store, tmp_path: Path) -> None:
+    state = RunState(config=config(), data_sha256="", scenes=3)
+    save_checkpoint(tmp_path / "run", state.network(), None, state)
+    assert train(store, config(epochs=1), tmp_path / "run").epochs == 1
 
 
 def test_a_run_is_not_resumed_to_fewer_epochs_than_it_has(store: Store, tmp_path: Path) -> None:
