@@ -200,6 +200,35 @@ def test_a_sample_is_the_same_place_of_the_darkest_short_every_time(store: Store
     np.testing.assert_allclose(first.target, target / 65535, atol=1e-6)
 
 
+SWITCHES: dict[str, dict[str, Any]] = {
+    "measured levels": {},
+    "SID's levels": {"levels": "sid"},
+    "clipped negatives": {"keep_negatives": False},
+    "nominal ratio": {"ratio": "nominal"},
+    "measured ratio": {"ratio": "measured"},
+    "capped ratio": {"ratio_cap": 20.0},
+}
+
+
+@pytest.mark.parametrize("resident", [False, True], ids=["mapped", "resident"])
+def test_a_crop_is_a_part_of_what_the_whole_frame_is_made_with_every_switch(resident: bool, tmp_path: Path) -> None:
+    cached = Cached(tmp_path / "set", black_dn=2048, white_dn=15283)
+    mosaic = np.random.default_rng(5).integers(1900, 2900, (101, 141), dtype=np.uint16)
+    ratios = Ratio(nominal=25, true=26.5, measured=24)
+    scene = cached.scene(1, [mosaic], np.zeros((101, 141, 3), np.uint16), ratios=ratios)
+    seen = set()
+    for switch in SWITCHES.values():
+        settings = config(turns="none", **switch)
+        whole = open_pair(cached.cache, scene[0]).amplified(settings.input)
+        data = TrainingData(cached.cache, cached_frames.selection(scene), settings, CPU, resident=resident)
+        for crop in range(4):
+            place = data.shown(crop).place
+            expected = whole[:, place.top : place.top + 16, place.left : place.left + 16]
+            np.testing.assert_allclose(data.batch([crop]).planes[0].numpy(), expected, atol=1e-6)
+        seen.add(whole.tobytes())
+    assert len(seen) == len(SWITCHES), "each makes something else of it"
+
+
 # What a sensor adds
 
 

@@ -6,8 +6,10 @@ import json
 import math
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -198,25 +200,67 @@ def test_bf16_learns_what_fp32_learns(store: Store, tmp_path: Path) -> None:
     assert losses[1] != losses[0]
 
 
-def test_two_processes_learn_what_one_learns(store: Store, tmp_path: Path) -> None:
-    options = ["--dataset", str(store.root), "--preset", "best", "--batch", "2", "--epochs", "4", "--patch", "16"]
-    options += ["--depth", "-2", "--device", "cpu", "--precision", "fp32"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    run = subprocess.run(
-        [*command, "sidcap.cli", "train", *options, "--out", str(tmp_path / "two")],
-        capture_output=True,
+TWO_PROCESSES = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+
+
+def in_two_processes(store: Store, epochs: int, out: Path) -> subprocess.Popen[str]:
+    options = ["--dataset", str(store.root), "--preset", "best", "--batch", "2", "--epochs", str(epochs)]
+    options += ["--patch", "16", "--depth", "-2", "--device", "cpu", "--precision", "fp32", "--out", str(out), "--json"]
+    return subprocess.Popen(
+        [*TWO_PROCESSES, "sidcap.cli", "train", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    assert run.returncode == 0, run.stderr
-    assert "in 2 processes" in run.stderr
+
+
+def losses(run: Path) -> list[float]:
+    events = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [event["loss"] for event in events if event["event"] == "epoch"]
+
+
+def test_two_processes_learn_what_one_learns(store: Store, tmp_path: Path) -> None:
+    run = in_two_processes(store, 4, tmp_path / "two")
+    shown, said = run.communicate(timeout=240)
+    assert run.returncode == 0, said
+    assert "in 2 processes" in said
+    assert said.count("Next: sidcap evaluate") == 1
+    assert json.loads(shown)["epochs"] == 4
     settings = TrainConfig.of_preset("best", batch=2, epochs=4, patch=16, depth=-2, device="cpu", precision="fp32")
     train(store, settings, tmp_path / "one")
     assert_close(tmp_path / "one", tmp_path / "two", 1e-5)
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
     assert read_state(tmp_path / "two") == read_state(tmp_path / "one").replace(
         loss_sum=read_state(tmp_path / "two").loss_sum
     )
+
+
+def test_two_processes_that_are_told_to_stop_save(store: Store, tmp_path: Path) -> None:
+    run = in_two_processes(store, 10**6, tmp_path / "two")
+    try:
+        until_s = time.monotonic() + 200
+        while not (tmp_path / "two/log.jsonl").is_file() or not losses(tmp_path / "two"):
+            assert run.poll() is None, run.communicate()[1]
+            assert time.monotonic() < until_s
+            time.sleep(0.2)
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=60)
+    finally:
+        run.kill()
+    assert read_state(tmp_path / "two").step > 0
+
+
+def test_the_average_is_what_sample_sheets_show(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict[str, torch.Tensor]] = []
+
+    def look(_sheet: Path, network: UNet, _samples: object) -> None:
+        shown.append({name: weight.clone() for name, weight in network.state_dict().items()})
+
+    monkeypatch.setattr("sidcap.model.trainer.write_samples", look)
+    train(store, config(epochs=2, sample_every=2, ema=0.9), tmp_path / "run")
+    used = load_network(tmp_path / "run").state_dict()
+    assert [name for name in used if not torch.equal(used[name], shown[0][name])] == []
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

@@ -11,18 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import foreign_raw
 import numpy as np
 import pytest
+import records
 import tiny_raw
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from sidcap.data_manifest.errors import SidcapError, TrainingError, UsageError
+from sidcap.data_manifest.raw import read_raw
+from sidcap.data_manifest.schema import SensorRecord
+from sidcap.data_manifest.sensor import DarkMaps
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split, Verdict
 from sidcap.model import (
     CHECKPOINT_NAME,
+    CheckpointSaved,
     EpochDone,
     Event,
     InputConfig,
@@ -31,6 +37,7 @@ from sidcap.model import (
     StepDone,
     TrainConfig,
     UNet,
+    evaluate,
     load_network,
     read_state,
     train,
@@ -316,6 +323,42 @@ def test_a_run_that_never_made_a_step_may_be_begun_anew(store: Store, tmp_path: 
     state = RunState(config=config(), data_sha256="", scenes=3)
     save_checkpoint(tmp_path / "run", state.network(), None, state)
     assert train(store, config(epochs=1), tmp_path / "run").epochs == 1
+
+
+def test_a_run_is_not_resumed_with_another_calibration(store: Store, tmp_path: Path) -> None:
+    asked = config(epochs=1, input=InputConfig(dark_shading=True))
+    train(store, asked, tmp_path / "run")
+    short = store.scene(1).frames[1]
+    record = SensorRecord(camera=short.camera, iso=short.iso.set, measured_utc=records.MOMENT, method="test", frames=())
+    nothing_dn = np.zeros(read_raw(store.path(short.path)).mosaic.shape, np.float16)
+    store.save_sensor(record, DarkMaps(nothing_dn, nothing_dn, nothing_dn > 0))
+    with pytest.raises(UsageError, match="or with another calibration of them"):
+        train(store, asked.replace(epochs=2), tmp_path / "run", resume=True)
+
+
+def test_an_x_trans_run_is_trained_resumed_and_judged(tmp_path: Path) -> None:
+    store = tiny_raw.make_dataset(
+        tmp_path / "set", (1, 10001), ratios=(100.0,), size=(521, 535), phase=foreign_raw.X_TRANS
+    )
+    train(store, config(epochs=1), tmp_path / "run")
+    train(store, config(epochs=2), tmp_path / "run", resume=True)
+    assert (read_state(tmp_path / "run").cfa, read_state(tmp_path / "run").epoch) == ("x-trans", 2)
+    assert load_network(tmp_path / "run").planes == 9
+    assert np.isfinite(evaluate(store, [tmp_path / "run"], device="cpu").mean("run").psnr_db.mean)
+
+
+def test_a_run_is_saved_every_ten_minutes_however_long_an_epoch_takes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    now_s = iter(range(0, 10**9, 301))
+    monkeypatch.setattr("sidcap.model.trainer.time.monotonic", lambda: float(next(now_s)))
+
+    def keep(event: Event) -> None:
+        saved.extend([event.step] if isinstance(event, CheckpointSaved) else [])
+
+    train(store, config(epochs=3), tmp_path / "run", on_event=keep)
+    assert len(saved) > 4, "time flies here"
 
 
 def test_a_run_is_not_resumed_to_fewer_epochs_than_it_has(store: Store, tmp_path: Path) -> None:
