@@ -1,12 +1,12 @@
 """A training step of sidcap beside one of the common port, on the same data and machine, in turn.
 
-    python bench/training.py DATASET [--patch 512] [--steps 6] [--rounds 2] [--json FILE]
+    python bench/training.py DATASET [--patch 512] [--steps 6] [--rounds 2] [--device cuda] [--json FILE]
 
 Each measurement is a process of its own. "first step, cold": from the raw files to the first step done, nothing
 decoded before (sidcap decodes every frame into its cache first, the port one pair); "warm": once more. "step" is the
 median of the steps after the first. Memory is the largest resident set, mapped files in it. At the end both networks
 learn from the same crops with the same first weights, fp32, and their losses are compared; the port's biases of the
-transposed convolutions, which SID does not have, stay at zero there.
+transposed convolutions, which SID does not have, stay at zero there. No GPU has run it yet; every step waits for one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from sidcap.model.learner import Learner
 from sidcap.model.processes import Processes
 
 Step = Callable[[], object]
-CPU = torch.device("cpu")
 
 
 def main() -> None:
@@ -45,39 +44,45 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=512)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"batch 1, crops of {given.patch} packed pixels, {given.steps} steps, best of {given.rounds} rounds in turn")
+    print(torch.cuda.get_device_name(given.device) if given.device.type == "cuda" else f"on {given.device}")
     results: dict[str, list[dict[str, float]]] = {"port": [], "fp32": [], "bf16": []}
     for _ in range(given.rounds):
         for name, runs in results.items():
             shutil.rmtree(Store.open(given.dataset).cache_dir, ignore_errors=True)
-            cold = _in_a_process(name, given.dataset, given.patch, 1)
-            warm = _in_a_process(name, given.dataset, given.patch, given.steps)
+            cold = _in_a_process(name, given.dataset, given.patch, 1, given.device)
+            warm = _in_a_process(name, given.dataset, given.patch, given.steps, given.device)
             runs.append(warm | {"cold_s": cold["first_s"]})
     best = {name: {key: min(run[key] for run in runs) for key in runs[0]} for name, runs in results.items()}
-    print(f"{'':8}{'step s':>9}{'CPU s':>9}{'times the port':>16}{'first, cold s':>15}{'warm s':>9}{'peak MB':>9}")
+    print(
+        f"{'':8}{'step s':>9}{'CPU s':>9}{'times the port':>16}{'first, cold s':>15}{'warm s':>9}{'peak MB':>9}"
+        f"{'GPU MB':>9}{'53 x 4000, min':>16}"
+    )
     for name, run in best.items():
         faster = best["port"]["step_s"] / run["step_s"]
         print(
             f"{name:8}{run['step_s']:9.3f}{run['step_cpu_s']:9.3f}{faster:16.2f}"
             f"{run['cold_s']:15.2f}{run['first_s']:9.2f}{run['peak_mb']:9.0f}"
+            f"{run['gpu_mb']:9.0f}{53 * 4000 * run['step_s'] / 60:16.1f}"
         )
-    apart = _apart(given.dataset, given.patch, given.steps)
+    apart = _apart(given.dataset, given.patch, given.steps, given.device)
     print(f"losses of both with the same first weights and crops, fp32: at most {apart:.1e} apart, relative")
     if given.json:
         given.json.write_text(json.dumps({"best": best, "losses_apart": apart}, indent=2))
 
 
-def _in_a_process(name: str, dataset: Path, patch: int, steps: int) -> dict[str, float]:
+def _in_a_process(name: str, dataset: Path, patch: int, steps: int, device: torch.device) -> dict[str, float]:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measured, (name, dataset, patch, steps))
+        return pool.apply(_measured, (name, dataset, patch, steps, device))
 
 
-def _measured(name: str, dataset: Path, patch: int, steps: int) -> dict[str, float]:
+def _measured(name: str, dataset: Path, patch: int, steps: int, device: torch.device) -> dict[str, float]:
     began_s = time.perf_counter()
-    step = _port(dataset, patch) if name == "port" else _ours(dataset, patch, name)
+    step = _port(dataset, patch, device) if name == "port" else _ours(dataset, patch, name, device)
     step()
     first_s = time.perf_counter() - began_s
     took_s, took_cpu_s = [first_s], [first_s]
@@ -90,29 +95,30 @@ def _measured(name: str, dataset: Path, patch: int, steps: int) -> dict[str, flo
         "first_s": first_s,
         "step_s": statistics.median(took_s[1:] or took_s),
         "step_cpu_s": statistics.median(took_cpu_s[1:] or took_cpu_s),
+        "gpu_mb": torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else 0,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
     }
 
 
-def _port(dataset: Path, patch: int) -> Step:
+def _port(dataset: Path, patch: int, device: torch.device) -> Step:
     torch.manual_seed(0)
-    crops, network = port_crops(Store.open(dataset), patch), PortNetwork()
+    crops, network = port_crops(Store.open(dataset), patch), PortNetwork().to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
-    return lambda: port_step(network, optimizer, *next(crops))
+    return lambda: port_step(network, optimizer, *(part.to(device) for part in next(crops)))
 
 
-def _ours(dataset: Path, patch: int, precision: str) -> Step:
-    config = TrainConfig(patch=patch, device="cpu").changed(precision=precision)
-    batches = _batches(dataset, config)
-    learner = Learner(UNet(0).place("cpu"), config, CPU, Processes())
+def _ours(dataset: Path, patch: int, precision: str, device: torch.device) -> Step:
+    config = TrainConfig(patch=patch).changed(precision=precision)
+    batches = _batches(dataset, config, device)
+    learner = Learner(UNet(0).place(device), config, device, Processes())
     return lambda: float(learner.learn(*next(batches), config.lr, 0))
 
 
-def _batches(dataset: Path, config: TrainConfig) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(dataset: Path, config: TrainConfig, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     store = Store.open(dataset)
     selection, cache = select(store, Split.TRAIN), FrameCache(store)
     cache.fill(selection.shorts, selection.longs)
-    data = TrainingData(cache, selection, config, CPU)
+    data = TrainingData(cache, selection, config, device)
     crop = 0
     while True:
         batch = data.batch([crop])
@@ -120,18 +126,19 @@ def _batches(dataset: Path, config: TrainConfig) -> Iterator[tuple[Tensor, Tenso
         crop += 1
 
 
-def _apart(dataset: Path, patch: int, steps: int) -> float:
+def _apart(dataset: Path, patch: int, steps: int, device: torch.device) -> float:
     """The largest relative difference between the losses of the two."""
-    config = TrainConfig(patch=patch, device="cpu", precision="fp32")
+    config = TrainConfig(patch=patch, precision="fp32")
     port, ours = PortNetwork(), UNet(0)
     port.up.requires_grad_(False)
     for upsampler in port.up:
         upsampler.get_parameter("weight").requires_grad_(True)
     ours.load_state_dict(dict(zip(ours.state_dict(), _weights_of(port), strict=True)))
+    port.to(device)
     plain = torch.optim.Adam((weight for weight in port.parameters() if weight.requires_grad), lr=config.lr)
-    learner = Learner(ours.place("cpu"), config, CPU, Processes())
+    learner = Learner(ours.place(device), config, device, Processes())
     apart = 0.0
-    for step, (planes, target) in zip(range(steps), _batches(dataset, config), strict=False):
+    for step, (planes, target) in zip(range(steps), _batches(dataset, config, device), strict=False):
         theirs = port_step(port, plain, planes.contiguous(), target.contiguous())
         apart = max(apart, abs(float(learner.learn(planes, target, config.lr, step)) - theirs) / theirs)
     return apart
