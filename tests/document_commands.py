@@ -175,7 +175,7 @@ TRAINING: dict[str, Run | Serve] = {
     "sidcap import-weights checkpoint/Sony -o sony": Run(without="sony"),
     "sidcap import-weights model.pth -o sony --subpixel-order pixel-shuffle": Run(without="sony"),
     "torchrun --nproc-per-node 4 -m sidcap.cli train --batch 8": Run(_TINY, without="run"),
-    "torchrun --nproc-per-node 4 -m sidcap.cli train --resume --out run": _CPU,
+    "torchrun --nproc-per-node 4 -m sidcap.cli train --resume --out run": Run("--out best --device cpu"),
     f"{_TORCHRUN} 10.0.0.1:29500 -m sidcap.cli train --batch 8": Run(_TINY, without="run"),
     f"{_TORCHRUN} '$(hostname):29500' -m sidcap.cli train --batch 8 --out /shared/run --dataset /shared/dataset": Run(
         _TINY, without="run"
