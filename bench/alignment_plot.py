@@ -8,7 +8,7 @@ docs/images/alignment.png (or IMAGE).
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +29,11 @@ TITLES = {
 
 def main() -> None:
     """Read, draw, write."""
-    outcomes = OUTCOMES.validate_json(Path(sys.argv[1]).read_bytes())
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("outcomes", type=Path)
+    parser.add_argument("image", type=Path, nargs="?", default=IMAGE)
+    given = parser.parse_args()
+    outcomes = OUTCOMES.validate_json(given.outcomes.read_bytes())
     patterns = [fixed for fixed in Fixed if any(outcome.trial.fixed is fixed for outcome in outcomes)]
     figure, panels = plt.subplots(
         1, len(patterns), figsize=(4.2 * len(patterns), 4.6), sharey=True, squeeze=False, layout="constrained"
@@ -39,7 +43,7 @@ def main() -> None:
         axes.set(title=TITLES[fixed], xlabel="mean of the short, electrons a pixel")
     panels[0, 0].set_ylabel("RMSE of the shift per axis, sensor pixels")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(Path(sys.argv[2]) if len(sys.argv) > 2 else IMAGE, dpi=110)
+    figure.savefig(given.image, dpi=110)
 
 
 def _draw(axes: Axes, outcomes: Sequence[Outcome]) -> None:
