@@ -29,14 +29,13 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from filelock import FileLock, Timeout
 
-from sidcap.data_manifest.disk import remedy
 from sidcap.data_manifest.errors import SidcapError, TrainingError, UsageError
 from sidcap.data_manifest.store import Store
 from sidcap.data_manifest.words import Split
 from sidcap.model.cache import FrameCache
-from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, read_state, restore, save_checkpoint
+from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, restore, save_checkpoint
+from sidcap.model.claim import LOG_NAME, claimed, resumed, unwritable
 from sidcap.model.config import TrainConfig
 from sidcap.model.crops import Batch, TrainingData
 from sidcap.model.data import Selection, select
@@ -56,7 +55,6 @@ from sidcap.model.processes import Processes, local_device, processes
 from sidcap.model.samples import Sample, take_samples, write_samples
 from sidcap.model.unet import UNet
 
-_LOCK_NAME, _LOG_NAME = ".lock", "log.jsonl"
 _SAVE_EVERY_S = 600.0
 """A power cut costs at most this much, however long an epoch takes."""
 _RUN_AWAY = 100.0
@@ -104,9 +102,9 @@ def train(
             scenes=len(selection.scenes),
         )
         if others.first:
-            held.enter_context(_claimed(run, resume))
+            held.enter_context(claimed(run, resume))
         if resume:
-            state = _resumed(run, state, anyway)
+            state = resumed(run, state, anyway)
         data = _decoded(store, selection, config, device, others, on_event)
         if resume and data.cfa != state.cfa:
             raise UsageError(f"{run} takes {state.cfa} mosaics, these are {data.cfa}: give another --out")
@@ -351,101 +349,6 @@ def _utilisation(device: torch.device) -> float | None:
 
 
 @contextmanager
-def _claimed(run: Path, resume: bool) -> Iterator[None]:
-    """Be the only program that trains into the run; one that is killed lets go. Leaves no folder with nothing in it.
-
-    UsageError where there is something else, or, for a new run, anything.
-    """
-    if resume and not run.is_dir():
-        yield  # to be told that there is nothing to resume
-        return
-    if not resume:
-        _must_be_new(run)
-    lock, new = FileLock(run / _LOCK_NAME, timeout=0), not run.exists()
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise UsageError(f"another sidcap is training into {run}: wait for it, or give another --out") from error
-    except OSError as error:
-        raise _unwritable(run, error) from error
-    try:
-        if not resume:
-            _must_be_new(run)  # still
-        yield
-    finally:
-        (run / _LOCK_NAME).unlink(missing_ok=True)
-        lock.release()
-        if new and run.is_dir() and not any(run.iterdir()):
-            run.rmdir()
-
-
-def _must_be_new(run: Path) -> None:
-    if not run.exists():
-        return
-    if not run.is_dir():
-        raise UsageError(f"{run} is a file; a run is a folder: give another --out")
-    if (run / CHECKPOINT_NAME).exists() and (read_state(run).step or read_state(run).imported_from):
-        raise UsageError(f"{run} already holds a run: go on with it with --resume, or give another --out")
-    # What a start leaves that failed before the first step.
-    if {path.name for path in run.iterdir()} - {_LOCK_NAME, _LOG_NAME, CHECKPOINT_NAME}:
-        raise UsageError(f"{run} holds other files: give an empty or new folder as --out")
-
-
-def _unwritable(run: Path, error: OSError) -> TrainingError:
-    return TrainingError(f"cannot write to {run} ({error.strerror}): {remedy(error)}, or give another --out")
-
-
-def _resumed(run: Path, wanted: RunState, anyway: bool) -> RunState:
-    """Where the run stands; UsageError where it was begun with other settings or other pairs, unless ``anyway``."""
-    saved = read_state(run)
-    if saved.imported_from:
-        raise UsageError(f"{run} holds weights that were imported, which are not trained on: give another --out")
-    other = saved.config.conflict_with(wanted.config)
-    others = saved.data_sha256 != wanted.data_sha256
-    if anyway and (other or others):
-        return _changed(run, saved, wanted)
-    if other:
-        then, now = saved.config.settings[other], wanted.config.settings[other]
-        why = ", with which its cosine ends" if other == "epochs" else ""
-        raise UsageError(
-            f"{run} was begun with {other} {then}{why}, not {now}: resume with {then}, go on --anyway, or give another "
-            "--out"
-        )
-    if others:
-        raise UsageError(
-            f"{run} was begun on other pairs than this dataset has now, or with another calibration of them: go on "
-            "--anyway, or give another --out"
-        )
-    if wanted.config.epochs < saved.epoch:
-        raise UsageError(f"{run} already has {saved.epoch} epochs: give more than that as --epochs")
-    return saved.replace(
-        config=wanted.config,
-        learned_from=wanted.learned_from,
-        include=wanted.include,
-        dark_shaded=wanted.dark_shaded,
-    )
-
-
-def _changed(run: Path, saved: RunState, wanted: RunState) -> RunState:
-    """The run as it goes on with other settings or pairs, its whole epochs done; UsageError where it cannot."""
-    for name, (then, now) in {
-        "depth": (saved.config.depth, wanted.config.depth),
-        "ema": (bool(saved.config.ema), bool(wanted.config.ema)),
-    }.items():
-        if then != now:
-            raise UsageError(f"{run} cannot go on with another {name}: its checkpoint has no such weights")
-    if wanted.config.epochs < saved.epoch:
-        raise UsageError(f"{run} already has {saved.epoch} epochs: give more than that as --epochs")
-    learned_from = set(saved.learned_from) | set(wanted.learned_from)
-    return wanted.replace(
-        step=-(-saved.epoch * wanted.scenes // wanted.config.batch),
-        learned_from=tuple(sorted(learned_from)),
-        cfa=saved.cfa,
-    )
-
-
-@contextmanager
 def _log(run: Path | None, on_event: Callable[[Event], None]) -> Iterator[Callable[[Event], None]]:
     """Gives what tells an event to the caller and to the run's log; to nobody where there is no run to write to."""
     if run is None:
@@ -453,7 +356,7 @@ def _log(run: Path | None, on_event: Callable[[Event], None]) -> Iterator[Callab
         return
     try:
         run.mkdir(parents=True, exist_ok=True)
-        with (run / _LOG_NAME).open("a", encoding="utf-8") as log:
+        with (run / LOG_NAME).open("a", encoding="utf-8") as log:
 
             def tell(event: Event) -> None:
                 if isinstance(event, StepDone):  # too many to be logged
@@ -465,7 +368,7 @@ def _log(run: Path | None, on_event: Callable[[Event], None]) -> Iterator[Callab
 
             yield tell
     except OSError as error:
-        raise _unwritable(run, error) from error
+        raise unwritable(run, error) from error
 
 
 @contextmanager
