@@ -65,8 +65,8 @@ class RunState(Record):
 
     @property
     def input(self) -> InputConfig:
-        """How pictures are made ready for the network: as the config says, but for dark shading it never met."""
-        return self.config.input.replace(dark_shading=False) if self.dark_shaded is False else self.config.input
+        """See `TrainConfig.input_met`."""
+        return self.config.input_met(self.dark_shaded)
 
     def network(self) -> UNet:
         """A network of this state's kind, with its first weights."""

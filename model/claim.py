@@ -52,7 +52,7 @@ def _must_be_new(run: Path) -> None:
         return
     if not run.is_dir():
         raise UsageError(f"{run} is a file; a run is a folder: give another --out")
-    if (run / CHECKPOINT_NAME).exists() and (read_state(run).step or read_state(run).imported_from):
+    if (run / CHECKPOINT_NAME).exists() and ((state := read_state(run)).step or state.imported_from):
         raise UsageError(f"{run} already holds a run: go on with it with --resume, or give another --out")
     # What a start leaves that failed before the first step.
     if {path.name for path in run.iterdir()} - {_LOCK_NAME, LOG_NAME, CHECKPOINT_NAME}:
@@ -71,22 +71,22 @@ def resumed(run: Path, wanted: RunState, anyway: bool) -> RunState:
         raise UsageError(f"{run} holds weights that were imported, which are not trained on: give another --out")
     other = saved.config.conflict_with(wanted.config)
     others = saved.data_sha256 != wanted.data_sha256
-    if anyway and (other or others):
-        return _changed(run, saved, wanted)
-    if other:
+    if other and not anyway:
         then, now = saved.config.settings[other], wanted.config.settings[other]
         why = ", with which its cosine ends" if other == "epochs" else ""
         raise UsageError(
             f"{run} was begun with {other} {then}{why}, not {now}: resume with {then}, go on --anyway, or give another "
             "--out"
         )
-    if others:
+    if others and not anyway:
         raise UsageError(
             f"{run} was begun on other pairs than this dataset has now, or with another calibration of them: go on "
             "--anyway, or give another --out"
         )
     if wanted.config.epochs < saved.epoch:
         raise UsageError(f"{run} already has {saved.epoch} epochs: give more than that as --epochs")
+    if other or others:
+        return _changed(run, saved, wanted)
     return saved.replace(
         config=wanted.config,
         learned_from=wanted.learned_from,
@@ -103,8 +103,6 @@ def _changed(run: Path, saved: RunState, wanted: RunState) -> RunState:
     }.items():
         if then != now:
             raise UsageError(f"{run} cannot go on with another {name}: its checkpoint has no such weights")
-    if wanted.config.epochs < saved.epoch:
-        raise UsageError(f"{run} already has {saved.epoch} epochs: give more than that as --epochs")
     learned_from = set(saved.learned_from) | set(wanted.learned_from)
     return wanted.replace(
         step=-(-saved.epoch * wanted.scenes // wanted.config.batch),

@@ -91,6 +91,10 @@ class TrainConfig(Record):
         to_input = {name: changes.pop(name) for name in InputConfig.model_fields if name in changes}
         return self.replace(input=self.input.replace(**to_input), **changes)
 
+    def input_met(self, dark_shaded: bool | None) -> InputConfig:
+        """How pictures are made ready for a network of these settings: without dark shading where it never met any."""
+        return self.input.replace(dark_shading=False) if dark_shaded is False else self.input
+
     def lr_at(self, epoch: float) -> float:
         """The learning rate in ``epoch``, counted from 0; a fraction within one counts for the cosine schedule."""
         if self.schedule == "cosine":

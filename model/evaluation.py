@@ -109,7 +109,7 @@ def _loaded(runs: Sequence[Path], device: torch.device, selection: Selection) ->
             imported_from=state.imported_from,
             checkpoint_sha256=sha256_of(run / CHECKPOINT_NAME),
             config=state.config,
-            input=state.input,
+            dark_shaded=state.dark_shaded,
             seen=_seen(selection, state),
         )
         loaded.append(_Network(judged, network))

@@ -20,8 +20,11 @@ TILE = 768
 
 
 def choose_device(choice: DeviceChoice) -> torch.device:
-    """The device to compute on; for ``auto`` the first there is of cuda, mps, cpu. UsageError where it is not there."""
-    torch.backends.cudnn.allow_tf32 = False  # what is called fp32 is fp32
+    """The device to compute on; for ``auto`` the first there is of cuda, mps, cpu. UsageError where it is not there.
+
+    From then on fp32 is fp32 on CUDA, too, and not TF32.
+    """
+    torch.backends.cudnn.allow_tf32 = False
     available = [
         name
         for name, is_there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()))

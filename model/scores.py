@@ -67,10 +67,15 @@ class JudgedRun(Record):
     """The file that its weights come from, where sidcap did not train them."""
     checkpoint_sha256: str
     config: TrainConfig
-    input: InputConfig
-    """See `RunState.input`."""
+    dark_shaded: bool | None = None
+    """See `RunState.dark_shaded`."""
     seen: tuple[str, ...] = ()
     """Scenes among those judged that the run has learned from: what it scores on them says nothing of others."""
+
+    @property
+    def input(self) -> InputConfig:
+        """See `TrainConfig.input_met`."""
+        return self.config.input_met(self.dark_shaded)
 
 
 class Summary(Record):

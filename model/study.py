@@ -20,6 +20,7 @@ from sidcap.data_manifest.schema import Record
 from sidcap.data_manifest.store import Store, program
 from sidcap.data_manifest.words import Split, counted
 from sidcap.model.checkpoint import CHECKPOINT_NAME, read_state
+from sidcap.model.claim import LOG_NAME
 from sidcap.model.config import TrainConfig
 from sidcap.model.data import select
 from sidcap.model.evaluation import evaluate
@@ -286,7 +287,7 @@ def _machine() -> str:
 
 def _trained_s(run: Path) -> float:
     """The sum over all calls that trained it, as far as its log can be read."""
-    return read_log(run / "log.jsonl").trained_s
+    return read_log(run / LOG_NAME).trained_s
 
 
 def _run(done: Study, name: str) -> JudgedRun:

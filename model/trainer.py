@@ -355,7 +355,6 @@ def _log(run: Path | None, on_event: Callable[[Event], None]) -> Iterator[Callab
         yield lambda _event: None
         return
     try:
-        run.mkdir(parents=True, exist_ok=True)
         with (run / LOG_NAME).open("a", encoding="utf-8") as log:
 
             def tell(event: Event) -> None:

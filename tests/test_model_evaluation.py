@@ -122,6 +122,9 @@ def test_a_network_that_never_met_dark_shading_is_judged_without_though_the_body
     pattern_dn = np.full(read_raw(store.path(short.path)).mosaic.shape, 30, np.float16)
     store.save_sensor(record, DarkMaps(pattern_dn, 0 * pattern_dn, np.zeros(pattern_dn.shape, np.bool_)))
     after = evaluate(store, [tmp_path / "run"], device="cpu")
+    written = json.loads(before.model_dump_json())
+    del written["runs"][0]["dark_shaded"]  # as by a version before this one
+    assert Evaluation.model_validate_json(json.dumps(written)).runs[0].input.dark_shading
     assert after.mean("run").psnr_db == before.mean("run").psnr_db
     train(store, asked, tmp_path / "shaded", on_event=started.append)
     shaded = evaluate(store, [tmp_path / "shaded"], device="cpu").runs[0]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sidcap.data_manifest.errors import TrainingError, UsageError
 from sidcap.data_manifest.store import sha256_of
 from sidcap.model.checkpoint import CHECKPOINT_NAME, RunState, read_state
+from sidcap.model.claim import LOG_NAME
 from sidcap.model.scores import Evaluation
 
 NAN = math.nan
@@ -99,7 +100,7 @@ def _run(folder: Path, name: str) -> Run:
     except (TrainingError, UsageError) as error:
         problem = str(error)
     samples = sorted((folder / "samples").glob("*.png"))
-    return Run(name, folder, state, problem, checksum, read_log(folder / "log.jsonl"), samples[-1] if samples else None)
+    return Run(name, folder, state, problem, checksum, read_log(folder / LOG_NAME), samples[-1] if samples else None)
 
 
 def read_log(path: Path) -> Log:
